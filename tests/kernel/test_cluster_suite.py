@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .cluster import layout, record, writer
+from .cluster import layout, page, record, writer
 from .cluster.switch import Switch
 from .cluster.wire import Exporters, Span, takeovers
 
@@ -186,3 +186,15 @@ def test_the_switch_learns_addresses() -> None:
     for guest in guests:
         guest.close()
     assert seen == [broadcast, answer]
+
+
+def test_the_page_sums_up_the_rounds(tmp_path: Path) -> None:
+    about = {"date": "2026-01-02T", "commit": "1a2b", "versions": {"linux": "6"}, "times": {"t": 2}}
+    written = {"acknowledged": 5, "lost": [], "errors": [], "longest_pause": 70.0}
+    rounds = []
+    for number, pause in ((1, 70.0), (2, 90.4)):
+        done = record.Round("b", number, 0.0, found={"seconds_to_reset": 1.6})
+        rounds.append(record.as_record(done, {**written, "longest_pause": pause}, [], {}))
+    record.keep(tmp_path / "b.json", about, rounds)
+    row = page.text(tmp_path).splitlines()[2].split(" | ")
+    assert row[1:] == ["2", "2", "10", "0", "0", "70 to 90 s", "old node reset after 1.6 s |"]

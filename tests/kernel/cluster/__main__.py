@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does to a cluster of two nodes what an initiator must survive, and records what it saw.
 
-python -m tests.kernel.cluster run [a|b|c|d|e|f ...] [--kills N] [--results FOLDER]
+python -m tests.kernel.cluster run [a|b|c|d|e|f|stock ...] [--kills N] [--results FOLDER]
+python -m tests.kernel.cluster page FOLDER
 
 a: kill -9 of the active node. b: it stands still (SIGSTOP), and wakes up after the takeover.
 c: the link between the nodes is unplugged. d: the document gets an ACL and the disk grows.
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..guestmachine import BedError
-from . import disk, layout, machine, record
+from . import disk, layout, machine, page, record
 from .cluster import AGENT, Cluster, Setup
 from .scenarios import ROUNDS, SCENARIOS
 
@@ -83,7 +84,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.kernel.cluster", description=(__doc__ or "").split("\n", 1)[0]
     )
-    acts = parser.add_subparsers(dest="act", metavar="{run}", required=True)
+    acts = parser.add_subparsers(dest="act", metavar="{run,page}", required=True)
     run = acts.add_parser("run", help="run scenarios on a cluster in three guests")
     run.add_argument("scenarios", nargs="*", choices=[[], *sorted(SCENARIOS)], metavar="SCENARIO")
     run.add_argument("--kills", type=int, metavar="N", help="rounds of a [20]")
@@ -92,12 +93,17 @@ def _arguments() -> argparse.ArgumentParser:
     run.add_argument(
         "--agent", type=Path, metavar="FILE", help="test this resource agent, not the package's"
     )
+    shown = acts.add_parser("page", help="print a table of the records in a folder")
+    shown.add_argument("folder", type=Path, metavar="FOLDER")
     return parser
 
 
 def main() -> int:
     """Run the command line and return its exit status."""
     options = _arguments().parse_args()
+    if options.act == "page":
+        sys.stdout.write(page.text(options.folder))
+        return 0
     try:
         with tempfile.TemporaryDirectory(prefix="pyshell-cluster-") as scratch:
             folder = (options.results or Path(scratch)).absolute()
