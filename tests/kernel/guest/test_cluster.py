@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from examples.agents import GENERIC_ERROR, NOT_RUNNING
-from examples.target_agent import TargetAgent, was_killed
+from examples.target_agent import PYSHELL, TargetAgent, was_killed
 
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
@@ -38,7 +38,7 @@ KILLED = ("start", "reload-agent", "stop") * (10 if os.environ.get("PYSHELL_TEST
 
 
 @pytest.fixture
-def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> Iterator[TargetAgent]:
+def agent(resource_agents: Path, forked: Path, lee: Path, tmp_path: Path) -> Iterator[TargetAgent]:
     """Return the agent with the document of an exported volume, which does not run."""
     document = Path("/etc/target/cluster/disk.json")
     document.parent.mkdir(mode=0o700)
@@ -48,7 +48,12 @@ def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> Iterator[TargetAg
     export_lee(lee)
     batch(f"saveconfig {document} target={SERVER}", f"clearconfig confirm=true target={SERVER}")
     BOOT_FILE.unlink()
-    parameters = {"target": SERVER, "document": str(document), "state_dir": str(state)}
+    parameters = {
+        "target": SERVER,
+        "document": str(document),
+        "state_dir": str(state),
+        "pyshell": str(forked),
+    }
     yield TargetAgent(resource_agents / "usr/lib/ocf", tmp_path, parameters)
     shutil.rmtree(document.parent)
     run("umount", str(state))
@@ -168,6 +173,7 @@ def test_a_stop_fails_while_the_device_is_held(agent: TargetAgent, lee: Path) ->
 def test_an_action_that_was_killed_converges_when_it_is_repeated(
     agent: TargetAgent, lee: Path
 ) -> None:
+    agent.parameters["pyshell"] = str(PYSHELL)  # one that ends with the agent
     chance = random.Random(1)
     began = time.monotonic()
     agent.must("start")
