@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from driver import SERVER, TPG, Pyshell
+from pyshell.text import counted
 
 DRBD = "/dev/drbd/by-res/disk1/0"
 SECRET = "a#long-secret^1"
-NOTE = '{"schema": 1, "note": "1 thing to change: see the comments with EDIT."}'
+NOTE = '{{"schema": 1, "note": "{} to change: see the comments with EDIT."}}'
 
 
 @pytest.fixture
@@ -50,10 +51,10 @@ def write(file: Path, *devices: str, portals: tuple[str, ...] = (), **more: Any)
     file.write_text(json.dumps(document))
 
 
-def cib(pyshell: Pyshell, file: Path, *more: str, edits: bool = False) -> Any:
-    """Return the result of the command for a document."""
+def cib(pyshell: Pyshell, file: Path, *more: str, edits: int = 0) -> Any:
+    """Return the result of the command for a document, with so many things to change."""
     ran = pyshell("-o", "json", "cluster", "cib", SERVER, f"document={file}", *more)
-    return ran.done(noting=NOTE if edits else "").json["result"]
+    return ran.done(noting=NOTE.format(counted(edits, "thing")) if edits else "").json["result"]
 
 
 def agents(found: Any) -> list[str]:
@@ -166,14 +167,14 @@ def test_a_name_that_does_not_say_what_moves_it_is_to_be_changed(
     pyshell: Pyshell, file: Path, device: str
 ) -> None:
     write(file, device)
-    found = cib(pyshell, file, edits=True)
+    found = cib(pyshell, file, edits=1)
     assert found["storage"] == []
     assert f"# EDIT: {device}: its name does not say what moves it;" in "\n".join(found["lines"])
 
 
 def test_the_name_of_a_volume_in_the_mapper_is_to_be_changed(pyshell: Pyshell, file: Path) -> None:
     write(file, "/dev/mapper/a--b-lv1")
-    found = cib(pyshell, file, edits=True)
+    found = cib(pyshell, file, edits=1)
     assert found["unknown"] == {
         "/dev/mapper/a--b-lv1": "if it is a logical volume, use /dev/a-b/lv1"
     }
@@ -187,15 +188,16 @@ def test_a_shared_disk_needs_no_resource(pyshell: Pyshell, file: Path) -> None:
 
 
 def test_an_image_file_is_on_the_file_system_with_the_state(pyshell: Pyshell, file: Path) -> None:
-    write(file, "/srv/state/disk.img", "/srv/statement/disk.img")
-    found = cib(pyshell, file, "state_dir=/srv/state/", f"state_device={DRBD}", edits=True)
-    assert list(found["unknown"]) == ["/srv/statement/disk.img"]
+    elsewhere = "/srv/state/../other.img"
+    write(file, "/srv/state/disk.img", "/srv/statement/disk.img", elsewhere)
+    found = cib(pyshell, file, "state_dir=/srv//state/", f"state_device={DRBD}", edits=2)
+    assert list(found["unknown"]) == ["/srv/statement/disk.img", elsewhere]
     assert found["members"][0]["parameters"]["directory"] == "/srv/state"
 
 
 def test_a_device_for_the_state_is_to_be_named(pyshell: Pyshell, file: Path) -> None:
     write(file, DRBD)
-    found = cib(pyshell, file, "state_dir=/srv/state", edits=True)
+    found = cib(pyshell, file, "state_dir=/srv/state", edits=1)
     assert found["members"][0]["parameters"]["device"] == "/dev/STATE_DEVICE"
     assert found["edits"][0].startswith("replace /dev/STATE_DEVICE by the device of")
 
@@ -340,7 +342,7 @@ def cib_lines(pyshell: Pyshell, file: Path, form: str) -> list[str]:
     return ran.lines
 
 
-@pytest.mark.parametrize("path", ["relative", "/a'b", '/a"b', "/a\\b", "/a\tb"])
+@pytest.mark.parametrize("path", ["relative", "/", "//", "/a/..", "/a'b", '/a"b', "/a\\b", "/a\tb"])
 def test_paths_that_no_shell_can_be_given_are_refused(
     pyshell: Pyshell, file: Path, path: str
 ) -> None:

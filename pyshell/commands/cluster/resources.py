@@ -7,6 +7,7 @@ The timeouts and intervals are those that each agent advertises.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,10 @@ def checked_path(text: str, what: str) -> str:
         raise UsageError(f"{what} {text} is not an absolute path.", "It must be that of each node.")
     if _NOT_IN_PATH.search(text) or unsafe_in(text):
         raise UsageError(f"{what} {text} contains a quote, backslash or control character.")
-    return text.rstrip("/") or "/"
+    path = os.path.normpath(f"/{text.lstrip('/')}")
+    if path == "/":
+        raise UsageError(f"{what} {text} is the root folder.", "Give one below it.")
+    return path
 
 
 def cluster_of(

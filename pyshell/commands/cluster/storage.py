@@ -6,6 +6,7 @@ A name that is the same on all nodes says who manages it: DRBD, LVM or ZFS.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -63,7 +64,7 @@ class Devices:
         if plugin not in ("block", "fileio") or not device:
             path = storage_object_path(entry["plugin"], entry["name"])
             self.unknown[path] = "nothing moves it to another node; use block devices"
-        elif state_dir is not None and device != state_dir and is_below(device, state_dir):
+        elif state_dir is not None and is_below(os.path.normpath(device), f"{state_dir}/"):
             return  # on the file system that is mounted there
         else:
             self.add(device)
