@@ -87,6 +87,7 @@ def test_the_target_is_served_from_the_document_with_its_checksum(
     }
     deep = {"interval": "300s", "timeout": "60s", "OCF_CHECK_LEVEL": "10"}
     assert {"name": "monitor", "settings": deep} in target["operations"]
+    assert found["members"][0]["parameters"]["options"] == "sync"
     assert found["edits"] == []
 
 
@@ -304,6 +305,14 @@ def test_without_a_document_the_running_target_is_read(exported: Pyshell) -> Non
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert found["members"][0]["parameters"]["checksum"] == digest
     assert (found["document"], found["name"]) == (str(file), "server")
+
+
+def test_a_name_that_the_agent_does_not_accept_is_refused(pyshell: Pyshell, file: Path) -> None:
+    wwn = "iqn.2020-07.com.example:größe"
+    write(file, DRBD)
+    file.write_text(file.read_text().replace(SERVER, wwn))
+    ran = pyshell("cluster", "cib", wwn, f"document={file}")
+    assert f"The resource agent does not accept the name {wwn}." in ran.err
 
 
 def test_a_target_that_does_not_run_is_not_found(pyshell: Pyshell) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 CHECKSUM = "CHECKSUM"
 STATE_DEVICE = "/dev/STATE_DEVICE"
 """Placeholders of what is not known."""
+_WWN = re.compile(r"[a-z0-9.:-]+")
 _NOT_IN_PATH = re.compile(r"""['"\\]""")
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -82,6 +83,11 @@ def cluster_of(
     request: Request, target: TargetEntry, storage_objects: Sequence[StorageObjectEntry]
 ) -> Cluster:
     """Return the resources of a target. Raises PyshellError if it cannot be moved."""
+    if not _WWN.fullmatch(request.wwn):
+        raise ConflictError(
+            f"The resource agent does not accept the name {request.wwn}.",
+            "Only ASCII letters, digits, '.', ':' and '-' are allowed in it.",
+        )
     found = storage.Devices(request.lvm)
     for one in storage_objects:
         found.add_object(one, request.state_dir)
@@ -116,7 +122,7 @@ def _about(request: Request, *, zfs: bool) -> Iterator[str]:
         yield from _PORTBLOCK
     if zfs and request.state_dir is not None and request.state_device is None:
         yield f"state_dir: {shell_word(request.state_dir)} must be the mountpoint of a file system"
-        yield "of the pool, which is mounted when the pool is imported."
+        yield "of the pool, with sync=always. It is mounted when the pool is imported."
 
 
 def _refuse_equal_names(every: Sequence[Resource]) -> None:
@@ -195,7 +201,12 @@ def _state(request: Request, *, zfs: bool) -> Iterator[Resource]:
     if request.state_dir is None or (zfs and request.state_device is None):
         return
     device = request.state_device or STATE_DEVICE
-    parameters = {"device": device, "directory": request.state_dir, "fstype": "ext4"}
+    parameters = {
+        "device": device,
+        "directory": request.state_dir,
+        "fstype": "ext4",
+        "options": "sync",  # the kernel writes reservations without a flush
+    }
     operations = [_once("start", "60s"), _once("stop", "60s"), _monitor("20s", "40s")]
     edit = (
         f"replace {STATE_DEVICE} by the device of the file system that is mounted there, such as"
