@@ -111,8 +111,8 @@ def _elsewhere(lio: Lio, file: Path, path: str) -> Iterator[Finding]:
     others.pop(os.uname().nodename, None)  # the agent publishes a changed one when it applies it
     if others:
         message = (
-            f"{listed(sorted(others), _SHOWN)} has another document than {file} here: install the same one"
-            " on all nodes"
+            f"{listed(sorted(others), _SHOWN)} has another document than {file} here: install the"
+            " same one on all nodes"
         )
         yield warning(path, message)
 
