@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyshell.config import document_file, store
+from pyshell.config.cluster_devices import is_same_everywhere
 from pyshell.config.document import located
 from pyshell.config.positions import DocumentEntry, Place, Problem, error, warning
 from pyshell.config.storage_checks import plugin_of
@@ -27,20 +28,6 @@ from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
 from pyshell.text import counted, did_you_mean, listed
 
 _SHOWN = 3
-_SAME_EVERYWHERE = re.compile(
-    r"/dev/(drbd/by-res|disk/by-id|zvol|rbd)/.+"
-    # dm's name of a logical volume doubles the hyphens in its two parts.
-    r"|/dev/mapper/(?!mpath)(?:[\w+.]|--)+-(?:[\w+.]|--)+"
-    r"|/dev/mapper/[23][0-9a-f]{16,32}",  # multipath's names that are WWIDs
-    re.ASCII,
-)
-_VOLUME = re.compile(r"/dev/(?P<group>[\w+.][\w+.-]*)/[\w+.][\w+.-]*", re.ASCII)
-_NO_GROUPS = frozenset({
-    "block", "bsg", "bus", "cciss", "char", "cpu", "disk", "dri", "drbd", "fd", "hugepages",
-    "input", "loop", "mapper", "md", "mqueue", "net", "nvme", "pts", "raw", "rbd", "shm", "snd",
-    "vfio", "vhost", "zvol",
-})  # fmt: skip
-"""Folders in /dev that are no volume groups."""
 _STABLE = "Use a name below /dev/drbd/by-res, /dev/disk/by-id or /dev/zvol, or /dev/VG/LV of LVM."
 _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm", "/dev/hugepages")  # noqa: S108
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
@@ -187,9 +174,7 @@ def _acknowledged(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
 
 def _device(lio: Lio, place: Place, path: str) -> Iterator[Problem]:
     """Yield an error for a device name that can mean another device on another node."""
-    volume = _VOLUME.fullmatch(path)
-    stable = _SAME_EVERYWHERE.fullmatch(path) or (volume and volume["group"] not in _NO_GROUPS)
-    if stable and os.path.normpath(path) == path:
+    if is_same_everywhere(path):
         return
     lasting = lio.machine.lasting_name(path)
     hint = f"Use {lasting}." if lasting else _STABLE

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell import quoting
-from pyshell.commands.cluster import forms, resources, storage
+from pyshell.commands.cluster import forms, resources
 from pyshell.commands.diff import load_trusted
 from pyshell.commands.guide import target_called
+from pyshell.config import cluster_devices
 from pyshell.config.document_file import digest
 from pyshell.config.parts import of_target
 from pyshell.config.running import read_running
@@ -57,7 +58,7 @@ def cluster(
     state_device: Annotated[str | None, DEVICE, "Device of that file system."] = None,
     lvm: Annotated[
         str | None,
-        choice(storage.SYSTEM_ID, storage.LVMLOCKD),
+        choice(cluster_devices.SYSTEM_ID, cluster_devices.LVMLOCKD),
         "How volume groups are protected from activation on two nodes. Default: system_id.",
     ] = None,
     portblock: Annotated[
@@ -88,7 +89,7 @@ def cluster(
         checksum,
         state_dir and resources.checked_path(state_dir, "state_dir"),
         state_device and resources.checked_path(state_device, "state_device"),
-        lvm or storage.SYSTEM_ID,
+        lvm or cluster_devices.SYSTEM_ID,
         portblock,
     )
     made = resources.cluster_of(request, part["targets"][0], part["storage_objects"])

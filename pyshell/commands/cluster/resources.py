@@ -23,6 +23,7 @@ from pyshell.commands.cluster.model import (
     Order,
     Resource,
 )
+from pyshell.config import cluster_devices
 from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import listing
 from pyshell.quoting import shell_word
@@ -58,7 +59,7 @@ class Request:
     """The SHA-256 of the document, None if there is none yet."""
     state_dir: str | None = None
     state_device: str | None = None
-    lvm: str = storage.SYSTEM_ID
+    lvm: str = cluster_devices.SYSTEM_ID
     portblock: bool = False
 
 
@@ -94,7 +95,7 @@ def cluster_of(
     if request.state_device is not None:
         found.add(request.state_device)
     stored = [_storage(each) for each in found.sources]
-    zfs = any(each.kind == storage.ZFS for each in found.sources)
+    zfs = any(each.kind == cluster_devices.ZFS for each in found.sources)
     members = [*_state(request, zfs=zfs), *_served(request, target)]
     locks = list(_locks()) if any(each.lock for each in found.sources) else []
     _refuse_equal_names([*locks, *stored, *members])
@@ -144,13 +145,15 @@ def _monitor(interval: str, timeout: str, **more: str) -> Operation:
     return Operation("monitor", {"interval": interval, "timeout": timeout, **more})
 
 
-def _storage(source: storage.Source) -> Resource:
+def _storage(source: cluster_devices.Source) -> Resource:
     identifier = _NOT_IN_ID.sub("-", f"{source.kind}-{'-'.join(source.names)}")
-    make = {storage.DRBD: _drbd, storage.ZFS: _pool, storage.LVM: _volumes}[source.kind]
+    make = {cluster_devices.DRBD: _drbd, cluster_devices.ZFS: _pool, cluster_devices.LVM: _volumes}[
+        source.kind
+    ]
     return make(identifier, source)
 
 
-def _drbd(identifier: str, source: storage.Source) -> Resource:
+def _drbd(identifier: str, source: cluster_devices.Source) -> Resource:
     operations = [
         *(_once(name, "90s") for name in ("demote", "notify", "promote")),
         _once("start", "240s"),
@@ -166,13 +169,13 @@ def _drbd(identifier: str, source: storage.Source) -> Resource:
     return Resource(identifier, "ocf:linbit:drbd", parameters, operations, about, promotable=True)
 
 
-def _pool(identifier: str, source: storage.Source) -> Resource:
+def _pool(identifier: str, source: cluster_devices.Source) -> Resource:
     operations = [_once("start", "60s"), _once("stop", "60s"), _monitor("5s", "30s")]
     about = (f"The pool moves as a whole, with all targets on it. {_ONCE}",)
     return Resource(identifier, "ocf:heartbeat:ZFS", {"pool": source.names[0]}, operations, about)
 
 
-def _volumes(identifier: str, source: storage.Source) -> Resource:
+def _volumes(identifier: str, source: cluster_devices.Source) -> Resource:
     operations = [_once("start", "90s"), _once("stop", "90s"), _monitor("30s", "90s")]
     about: tuple[str, ...] = (
         f"The volume group moves as a whole, with all targets on it. {_ONCE}",
@@ -182,7 +185,7 @@ def _volumes(identifier: str, source: storage.Source) -> Resource:
         about = ("Create the volume group with 'vgcreate --shared'.",)
     parameters = {
         **dict(zip(("vgname", "lvname"), source.names, strict=False)),
-        "vg_access_mode": storage.LVMLOCKD if source.lock else storage.SYSTEM_ID,
+        "vg_access_mode": cluster_devices.LVMLOCKD if source.lock else cluster_devices.SYSTEM_ID,
         "activation_mode": "exclusive",
     }
     return Resource(identifier, "ocf:heartbeat:LVM-activate", parameters, operations, about)
@@ -343,7 +346,7 @@ def _constraints(
         orders.append(Order(f"{first}-before-{then}", first, action, then, "start"))
 
     for each in stored if locks else ():
-        if each.parameters.get("vg_access_mode") == storage.LVMLOCKD:
+        if each.parameters.get("vg_access_mode") == cluster_devices.LVMLOCKD:
             together(each.whole, each.role, f"{LOCKS}-clone", "")
             after(f"{LOCKS}-clone", "start", each.whole)
     for each in stored[1:]:
