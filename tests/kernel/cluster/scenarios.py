@@ -70,7 +70,8 @@ class Stage:
         self.round.expect(resets, f"{node.name} was not reset in {seconds:.0f} seconds")
         for event in resets:
             self.round.acts.append((event.time, f"{node.name}: {event.name} {event.data}"))
-            self.cluster.setup.log(f"  {node.name}: {event.name}, {event.time - since:.1f} s later")
+            after = event.time - since
+            self.cluster.setup.log(f"  {node.name}: {event.name} after {after:.1f} s")
         if not resets:
             return None
         self.ended(node, resets[0].time)
