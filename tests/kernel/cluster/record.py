@@ -144,7 +144,8 @@ def moment(seconds: float) -> str:
 
 def line(record: Mapping[str, Any]) -> str:
     """Return a record in one line."""
-    verdict = "passed" if record["passed"] else "FAILED: " + "; ".join(record["problems"])
+    first_lines = [problem.split("\n", 1)[0] for problem in record["problems"]]
+    verdict = "passed" if record["passed"] else "FAILED: " + "; ".join(first_lines)
     return (
         f"{record['scenario']}{record['round']}: pause {record['pause']} s, "
         f"{record['acknowledged']} acknowledged, {record['lost']} lost, "
