@@ -35,10 +35,14 @@ from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import Target
+from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
 from pyshell.lio.operations.setters import Set
-from pyshell.lio.operations.storage import CreateStorageObject, image_file_of
+from pyshell.lio.operations.storage import (
+    CreateStorageObject,
+    DeleteStorageObject,
+    image_file_of,
+)
 from pyshell.quoting import line
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
@@ -104,7 +108,8 @@ def apply(
         check(node.lio, found.operations)
     except PyshellError as error:
         raise (_all_faults(node, error, read, file, target) or error) from error
-    errors = _all_faults(node, None, read, file, target)
+    deleted = [o.place for o in found.operations if isinstance(o, DeleteStorageObject)]
+    errors = _all_faults(node, None, read, file, target, deleted)
     if errors is not None:
         raise errors
     return _brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
@@ -182,13 +187,21 @@ def running_items(node: Node) -> Items:
 
 
 def _all_faults(
-    node: Node, error: PyshellError | None, read: _Read, file: str, target: str | None
+    node: Node,
+    error: PyshellError | None,
+    read: _Read,
+    file: str,
+    target: str | None,
+    deleted: Sequence[StorageObject] = (),
 ) -> PyshellError | None:
-    """Return all errors of the file, or of one target in it, else the error that occurred."""
+    """Return all errors of the file, or of one target in it, else the error that occurred.
+
+    Storage objects that the plan has `deleted` by then use no devices.
+    """
     document, text = read
     if document is None:
         return error
-    errors = validate.errors_of(document, node.lio)
+    errors = validate.errors_of(document, node.lio, deleted=deleted)
     owners = parts.Owners(document)
     if target is not None:
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}

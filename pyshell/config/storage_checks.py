@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 from pyshell import names
@@ -231,13 +231,22 @@ def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> I
 
 
 def device_problems(
-    lio: Lio, document: DocumentEntry, *, at_boot: bool = False, moving: bool = False
+    lio: Lio,
+    document: DocumentEntry,
+    *,
+    at_boot: bool = False,
+    moving: bool = False,
+    deleted: Iterable[StorageObject] = (),
 ) -> Iterator[Problem]:
     """Yield what prevents the creation of a file's objects on this host.
 
     A running object counts as created, but not `at_boot`, when it is created again. With `moving`,
     devices and image files can be at another node of a cluster: missing ones are no problem.
+    Storage objects that are `deleted` before use no devices.
     """
+    foreseen = Foreseen(lio)
+    for storage_object in deleted:
+        foreseen.remove(storage_object.folder)
     for entry in document.each("storage_objects"):
         yield from _registrations(lio, entry, at_boot=at_boot)
         device = entry.fit_text("dev")
@@ -247,11 +256,11 @@ def device_problems(
         if not moving:  # else names are judged by stricter rules
             yield from _moving(lio, entry, device)
         if plugin == "block":
-            yield from _block(lio, entry, device, at_boot=at_boot, moving=moving)
+            yield from _block(lio, foreseen, entry, device, at_boot=at_boot, moving=moving)
         elif plugin == "fileio":
-            yield from _fileio(lio, entry, device, at_boot=at_boot, moving=moving)
+            yield from _fileio(lio, foreseen, entry, device, at_boot=at_boot, moving=moving)
         elif plugin == "pscsi":
-            yield from _pscsi(lio, entry, device, moving=moving)
+            yield from _pscsi(lio, foreseen, entry, device, moving=moving)
     yield from _used_twice(lio, document)
     yield from _fabrics(lio, document)
     for target in document.each("targets"):
@@ -303,7 +312,13 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
 
 
 def _block(
-    lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool, moving: bool
+    lio: Lio,
+    foreseen: Foreseen,
+    entry: DocumentEntry,
+    device: str,
+    *,
+    at_boot: bool,
+    moving: bool,
 ) -> Iterator[Problem]:
     place = _running(lio, entry, device)
     if place is not None:
@@ -315,7 +330,7 @@ def _block(
         return
     exclusive = plugin_of(entry) != "block" or entry.flag("exclusive") is not False
     try:
-        check_block(lio, Foreseen(lio), device, exclusive=exclusive)
+        check_block(lio, foreseen, device, exclusive=exclusive)
     except PyshellError as found:
         if not (moving and isinstance(found, NotFoundError)):
             yield refused(entry.at("dev"), found)
@@ -346,16 +361,22 @@ def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | Non
 
 
 def _fileio(
-    lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool, moving: bool
+    lio: Lio,
+    foreseen: Foreseen,
+    entry: DocumentEntry,
+    device: str,
+    *,
+    at_boot: bool,
+    moving: bool,
 ) -> Iterator[Problem]:
     if lio.machine.block_device(device) is not None:
-        yield from _block(lio, entry, device, at_boot=at_boot, moving=moving)
+        yield from _block(lio, foreseen, entry, device, at_boot=at_boot, moving=moving)
         return
     size = entry.number("size")
     if entry.data.get("size") is None and not (moving and storage_info.is_device_path(device)):
         yield error(entry.at("size"), "is missing: an image file needs a size")
     try:
-        check(lio, Foreseen(lio), "fileio", {"dev": device})
+        check(lio, foreseen, "fileio", {"dev": device})
         there = lio.machine.host_file(device).stat().st_size
     except PyshellError as found:
         if not (moving and isinstance(found, NotFoundError)):
@@ -374,11 +395,13 @@ def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
     return warning(entry.at("size"), message, "Initiators see only the first part.")
 
 
-def _pscsi(lio: Lio, entry: DocumentEntry, device: str, *, moving: bool) -> Iterator[Problem]:
+def _pscsi(
+    lio: Lio, foreseen: Foreseen, entry: DocumentEntry, device: str, *, moving: bool
+) -> Iterator[Problem]:
     if lio.machine.scsi_device(device) is not None:
         return
     try:
-        check(lio, Foreseen(lio), "pscsi", {"dev": device})
+        check(lio, foreseen, "pscsi", {"dev": device})
     except PyshellError as found:
         if not (moving and isinstance(found, NotFoundError)):
             yield refused(entry.at("dev"), found)

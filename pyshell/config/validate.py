@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +43,7 @@ from pyshell.errors import NotPermittedError, UsageError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing, settings, storage_info
+from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 
@@ -126,12 +127,14 @@ def problems_of(
     at_boot: bool = False,
     devices: bool = True,
     moving: bool = False,
+    deleted: Iterable[StorageObject] = (),
 ) -> Iterator[Problem]:
     """Yield the problems of a document except for wrong types and unknown keys.
 
     apply refuses a document with an error, a restore skips what is in error. Without `devices`,
     devices and image files are not probed: operations do that when they run. With `moving`, it must
-    be complete, as it is applied on several nodes, and devices can be at another node.
+    be complete, as it is applied on several nodes, and devices can be at another node. Storage
+    objects that are `deleted` before use no devices.
     """
     document = DocumentEntry(data, ())
     alone = at_boot or moving
@@ -140,12 +143,19 @@ def problems_of(
     yield from target_problems(document, groups_of_all(document), running)
     yield from value_problems(lio, document)
     if devices:
-        yield from device_problems(lio, document, at_boot=at_boot, moving=moving)
+        yield from device_problems(lio, document, at_boot=at_boot, moving=moving, deleted=deleted)
 
 
-def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Problem]:
-    """Return the errors of a document, one for each place."""
-    found = problems_of(cast(Mapping[str, Any], document), lio, devices=devices)
+def errors_of(
+    document: Document,
+    lio: Lio,
+    *,
+    devices: bool = True,
+    deleted: Iterable[StorageObject] = (),
+) -> list[Problem]:
+    """Return the errors of a document, one for each place; see `problems_of`."""
+    data = cast(Mapping[str, Any], document)
+    found = problems_of(data, lio, devices=devices, deleted=deleted)
     return list({one.place: one for one in found if one.level == "error"}.values())
 
 

@@ -181,10 +181,12 @@ def must_be_free(lio: Lio, plugin: str, path: str) -> None:
 
 
 def users(lio: Lio) -> dict[object, list[StorageObject]]:
-    """Return the storage objects that use each device or file."""
+    """Return the storage objects that use each device or file; incomplete ones use none."""
     found: dict[object, list[StorageObject]] = {}
     for place in listing.storage_objects(lio):
         described = storage_info.describe(lio, place)
+        if not described.configured:
+            continue
         used = identity(lio, place.plugin, described.config or described.device)
         if used is not None:
             found.setdefault(used, []).append(place)
