@@ -40,6 +40,7 @@ _TOLD_BESIDE = (
     "CHAP is required: without", "its file systems may be truncated",
     "The running configuration is not saved", "initiators take the two for one disk",
     "The NAA ID is padded with zeros", "Enabled discard (UNMAP): ", "is rounded to whole",
+    "Initiators still see the product",
 )  # fmt: skip
 LONG = os.environ.get("PYSHELL_TEST_LONG", "") not in ("", "0")
 """Whether tests that repeat something at random do so hundreds of times, as `.ci/run` requests."""

@@ -41,6 +41,14 @@ COMMANDS = {
     "delete TPG": f"/iscsi/{SERVER} delete 1",
     "delete target": f"/iscsi delete {SERVER}",
     "delete nexus target": f"/loopback delete {NAA}",
+    "rename storage object": "/backstores/block/lee_block rename other",
+    "rename target": f"/iscsi/{SERVER} rename {OTHER}",
+    "rename nexus target": f"/loopback/{NAA} rename naa.5001405000000002",
+    "rename TPG": f"{TPG} rename 2",
+    "rename node ACL": f"{ACL} rename iqn.2020-07.192.168.56.105:new",
+    "rename LUN": f"{TPG}/luns/lun3 rename 4",
+    "rename mapped LUN": f"{ACL}/mapped_lun3 rename 4",
+    "replace": "/backstores/block/lee_block replace dev=/dev/sdb force=true",
     "apply": "apply {other} prune=true",
     "rollback": "rollback 1",
     "restore": "restoreconfig {other} clear_existing=true",
@@ -126,10 +134,23 @@ class Tries:
 
 
 def tree(pyshell: Pyshell) -> dict[str, str]:
-    """Return what a running configuration comes to: all of configfs but counters and numbers."""
+    """Return what a running configuration comes to: all of configfs but counters and numbers.
+
+    The members of a group have no order of their own.
+    """
     found = pyshell.tree()
     left_out = ("statistics/", "fabric_statistics/", "/nexus", "inst", "indx")
-    return {path: text for path, text in found.items() if not any(w in path for w in left_out)}
+    return {
+        path: _sorted(text) if path.endswith("/members") else text
+        for path, text in found.items()
+        if not any(w in path for w in left_out)
+    }
+
+
+def _sorted(text: str) -> str:
+    """Return a file's mode and lines with the lines sorted."""
+    mode, _, lines = text.partition(" ")
+    return "\n".join([mode, *sorted(lines.split("\n"))])
 
 
 def numbers(acts: int, *, lasting: bool) -> list[int]:

@@ -58,6 +58,10 @@ BEFORE = {
     "guide": [f"/iscsi delete {OTHER}"],
     "/backstores/block create": ["/backstores/block delete lee_block"],
     "/backstores/fileio create": ["/backstores/fileio delete image1"],
+    "/backstores/fileio/image1 replace": [
+        "/backstores/fileio create copy /srv/copy.img 1G",
+        "/backstores/fileio delete copy",
+    ],
     "/backstores/fileio delete": ["/backstores/fileio create disk1 /srv/disk1.img 1M"],
     "/backstores/pscsi delete": ["/backstores/pscsi create disk1 /dev/st0"],
     "/backstores/ramdisk delete": ["/backstores/ramdisk create disk1 1M"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands that save, restore and prune leave to a cluster, with a note on each target."""
+"""What commands leave to a cluster, with a note on each target, and what they refuse."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pyshell.config.document import Document
 from pyshell.config.model import Items
 from pyshell.config.store import clustered
 from pyshell.errors import ConflictError
+from pyshell.lio.configfs import is_below
 from pyshell.tree.node import Context
 
 
@@ -63,3 +64,21 @@ def refused(context: Context, path: str) -> ConflictError:
         f" {context.lio.config_dir / clustered.FOLDER}.",
         unchanged=True,
     )
+
+
+def refuse_change(context: Context, paths: Sequence[str]) -> None:
+    """Raise ConflictError if an object at one of the paths belongs to what a cluster starts.
+
+    The cluster would start it with its old name or device, on the next host at the latest.
+    """
+    ours = clustered.read(context.lio.config_dir)
+    known = {**ours.storage, **ours.targets}
+    for path in paths:
+        for root, file in known.items():
+            if is_below(path, root):
+                raise ConflictError(
+                    f"{root} is under cluster control ({file}).",
+                    "Let the cluster stop it, change this file on all hosts, and let it start it"
+                    " again.",
+                    unchanged=True,
+                )

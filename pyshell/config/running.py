@@ -169,7 +169,7 @@ def _tpg(lio: Lio, place: identifiers.Tpg, names: SettingNames) -> TpgEntry:
     if place.target.fabric.has("nps"):
         entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
     if place.target.fabric.has("acls"):
-        entry["node_acls"] = [_node_acl(lio, acl, names) for acl in listing.node_acls(place)]
+        entry["node_acls"] = [read_node_acl(lio, acl, names) for acl in listing.node_acls(place)]
     return cast(TpgEntry, entry)
 
 
@@ -205,7 +205,14 @@ def read_portal(lio: Lio, place: identifiers.Portal) -> PortalEntry:
     }
 
 
-def _node_acl(lio: Lio, place: identifiers.NodeAcl, names: SettingNames) -> NodeAclEntry:
+def read_node_acl(
+    lio: Lio, place: identifiers.NodeAcl, names: SettingNames | None = None
+) -> NodeAclEntry:
+    """Return a node ACL's entry with its mapped LUNs.
+
+    It has no queue depth if that is the TPG's default.
+    """
+    names = names or SettingNames()
     entry = node_acl_facts(lio, place)
     depth = text_or_none(lio.kernel, f"{place.folder}/cmdsn_depth")
     default = text_or_none(lio.kernel, f"{place.tpg.folder}/attrib/default_cmdsn_depth")

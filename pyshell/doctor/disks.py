@@ -211,16 +211,23 @@ def gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding | None:
     message = f"{found.missing}: initiators get errors"
     if storage_info.is_back(lio, place, found):
         there = f"{message}. A device is at that path again: the command recreates the object on it"
-        return error(place.path, there, applied(lio, place, dev=found.device), code=code)
+        return error(place.path, there, _replaced(lio, place, found.device), code=code)
     if place.plugin not in ("block", "fileio", "pscsi"):
         return error(place.path, message, code=code)
     return error(
         place.path,
         f"{message}. To move the object to another device with its data, put the new path into the"
         " command; LUNs and mappings are kept. Then save",
-        choices=[applied(lio, place, dev=new_path(place.plugin)), pyshell(lio, "saveconfig")],
+        choices=[_replaced(lio, place, new_path(place.plugin)), pyshell(lio, "saveconfig")],
         code=code,
     )
+
+
+def _replaced(lio: Lio, place: StorageObject, path: str) -> str:
+    """Return a command that recreates a storage object on a device."""
+    if place.plugin == "pscsi":
+        return applied(lio, place, dev=path)
+    return pyshell(lio, place.path, "replace", dev=path)
 
 
 def _held(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:

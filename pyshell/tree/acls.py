@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import Lio, listing, settings
@@ -191,6 +191,8 @@ def _say_likened(lio: Lio, place: NodeAcl, operations: Sequence[Operation]) -> N
 class NodeAclNode(ObjectNode[NodeAcl]):
     """A node ACL, or several with one tag: reads use the first, changes apply to all."""
 
+    more: ClassVar[Mapping[str, str]] = {**Node.more, "rename": "pyshell.commands.rename.node_acl"}
+
     def __init__(
         self, name: str, places: Sequence[NodeAcl], parent: Node, exported: Exported
     ) -> None:
@@ -306,18 +308,23 @@ class NodeAclNode(ObjectNode[NodeAcl]):
 class MappedLunNode(ObjectNode[MappedLun]):
     """A mapped LUN; `same` are those of all ACLs that share a tag."""
 
+    more: ClassVar[Mapping[str, str]] = {
+        **Node.more,
+        "rename": "pyshell.commands.rename.mapped_lun",
+    }
+
     def __init__(
         self, place: MappedLun, parent: Node, exported: Exported, same: Sequence[MappedLun]
     ) -> None:
         super().__init__(place, parent)
-        self._same = same
+        self.same = same
         self._exported = exported
 
     def groups(self) -> dict[str, SettingsGroup]:
         """Return the settings of the mapping; in targetcli it has none."""
         if self.context.compat:
             return {}
-        return {"attribute": mapped_lun_group(self.lio, self._same)}
+        return {"attribute": mapped_lun_group(self.lio, self.same)}
 
     def summary(self) -> tuple[str, bool | None]:
         lun = listing.lun_of(self.place)

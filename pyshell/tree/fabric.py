@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import listing, rtslib, settings
@@ -48,7 +48,7 @@ class FabricNode(Node):
 
     def find(self, name: str) -> Node | None:
         """Find a target by its WWN in any spelling, or by its name in configfs."""
-        place = self._existing(name)
+        place = self.existing(name)
         return target_node(place, self) if place else None
 
     def summary(self) -> tuple[str, bool | None]:
@@ -79,7 +79,7 @@ class FabricNode(Node):
         default_portal: DefaultPortal = None,
     ) -> Result:
         """Create a target with a TPG and, if supported, the default portal."""
-        place = Target(self.fabric.name, self._new_wwn(wwn), self.lio.root)
+        place = Target(self.fabric.name, self.new_wwn(wwn), self.lio.root)
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
             made = new_tpg(self, Tpg(place, 1), portal=default_portal)
@@ -99,7 +99,8 @@ class FabricNode(Node):
             if not listing.existing(Target(self.fabric.name, wwn, self.lio.root))
         ]
 
-    def _new_wwn(self, text: str | None) -> str:
+    def new_wwn(self, text: str | None) -> str:
+        """Return the WWN of a new target in its normal form; for None, a free or generated one."""
         hardware = self.fabric.hardware_wwns(self.lio)
         if text is None:
             if hardware is None:
@@ -120,7 +121,7 @@ class FabricNode(Node):
     @command(changes=True, examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",))
     def ui_command_delete(self, wwn: Annotated[str, CHILD, "Name of the target."]) -> Result:
         """Delete a target with its TPGs. Its storage objects are kept."""
-        place = self._existing(wwn)
+        place = self.existing(wwn)
         if place is None:
             name = self.fabric.normalise(wwn).wwn
             raise missing(
@@ -132,7 +133,7 @@ class FabricNode(Node):
         operations[-1].said = [f"Deleted Target {place.wwn}."]
         return Change(operations, named=[place.path])
 
-    def _existing(self, name: str) -> Target | None:
+    def existing(self, name: str) -> Target | None:
         """Return the target of that name in any spelling."""
         for spelling in self.fabric.spellings(name):
             place = Target(self.fabric.name, spelling, self.lio.root)
@@ -167,6 +168,8 @@ class FabricNode(Node):
 
 class TargetNode(ObjectNode[Target]):
     """A target of a fabric with TPG tags."""
+
+    more: ClassVar[Mapping[str, str]] = {**Node.more, "rename": "pyshell.commands.rename.target"}
 
     def make_children(self) -> Sequence[Node]:
         return [TpgNode(tpg, self) for tpg in listing.tpgs(self.place)]
@@ -216,6 +219,8 @@ class TargetNode(ObjectNode[Target]):
 
 class MergedTargetNode(TpgNode):
     """A target of a fabric without TPG tags, combined with its only TPG."""
+
+    more: ClassVar[Mapping[str, str]] = {**Node.more, "rename": "pyshell.commands.rename.target"}
 
     def __init__(self, target: Target, parent: Node) -> None:
         super().__init__(Tpg(target, 1), parent, target.wwn)

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pyshell.errors import ExistsError, NotFoundError, UsageError
 from pyshell.lio import Lio, listing, storage_info
@@ -100,6 +100,8 @@ class LunsNode(ObjectNode[Tpg]):
 
 class LunNode(ObjectNode[Lun]):
     """A LUN."""
+
+    more: ClassVar[Mapping[str, str]] = {**Node.more, "rename": "pyshell.commands.rename.lun"}
 
     def __init__(self, place: Lun, parent: Node, exported: Exported) -> None:
         super().__init__(place, parent)

@@ -40,6 +40,8 @@ class StorageObjectNode(ObjectNode[StorageObject]):
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
         "clear_reservation": "pyshell.commands.storage_objects",
+        "rename": "pyshell.commands.rename.storage_object",
+        "replace": "pyshell.commands.replace",
         "saveconfig": "pyshell.commands.storage_objects",
     }
 

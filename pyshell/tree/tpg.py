@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pyshell import names
 from pyshell.errors import UsageError
@@ -24,6 +24,8 @@ from pyshell.tree.results import Change, Lines, Result
 
 class TpgNode(ObjectNode[Tpg]):
     """A TPG."""
+
+    more: ClassVar[Mapping[str, str]] = {**Node.more, "rename": "pyshell.commands.rename.tpg"}
 
     def make_children(self) -> Sequence[Node]:
         fabric = self.place.target.fabric
