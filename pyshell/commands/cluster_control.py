@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyshell.config.document import Document
 from pyshell.config.model import Items
 from pyshell.config.store import clustered
+from pyshell.config.store.clustered import Clustered
 from pyshell.errors import ConflictError
 from pyshell.lio.configfs import is_below
 from pyshell.tree.node import Context
@@ -15,7 +16,28 @@ from pyshell.tree.node import Context
 
 def to_save(context: Context, document: Document) -> Document:
     """Return a document for the boot file: without targets under cluster control."""
-    return _without(context, document, "it is not saved to be restored at boot")[0]
+    ours = clustered.read(context.lio.config_dir)
+    return _without(context, ours, document, "it is not saved to be restored at boot")[0]
+
+
+def refuse_unread(context: Context, *, force: bool) -> None:
+    """Refuse to save to the boot file while a cluster's document cannot be read.
+
+    Its target would be restored at boot. With `force`, it is only noted. Raises ConflictError.
+    """
+    ours = clustered.read(context.lio.config_dir)
+    if force:
+        for note in ours.unread_notes():
+            context.note(note)
+        return
+    for why in ours.unread.values():
+        raise ConflictError(
+            "Not saved, as it is not known which targets are under cluster control:"
+            f" {why.message.rstrip('.')}.",
+            "Repair the document, or move it to another folder. 'saveconfig force=true' saves all"
+            " other targets, to be restored at boot.",
+            unchanged=True,
+        )
 
 
 def to_restore(context: Context, document: Document) -> tuple[Document, list[str]]:
@@ -23,13 +45,18 @@ def to_restore(context: Context, document: Document) -> tuple[Document, list[str
 
     The second result has the paths of what is left to the cluster.
     """
-    return _without(context, document, "it is left to the cluster")
-
-
-def _without(context: Context, document: Document, what: str) -> tuple[Document, list[str]]:
     ours = clustered.read(context.lio.config_dir)
+    found = _without(context, ours, document, "it is left to the cluster")
+    for note in ours.unread_notes():
+        context.note(note)
+    return found
+
+
+def _without(
+    context: Context, ours: Clustered, document: Document, what: str
+) -> tuple[Document, list[str]]:
     document, left = ours.without(document)
-    for note in (*ours.notes(left, what), *ours.unread_notes()):
+    for note in ours.notes(left, what):
         context.note(note)
     return document, left
 

@@ -53,7 +53,7 @@ def saveconfig(
     force: Annotated[
         bool,
         "Overwrite changes by other programs, and drop from the file the objects that could not be"
-        " restored; they are named.",
+        " restored; they are named. Also save if a document in /etc/target/cluster cannot be read.",
     ] = False,
     without: Annotated[
         Sequence[str] | None, PATHS, "Objects to drop: paths separated by commas."
@@ -338,6 +338,7 @@ class FileSaving:
     def judge(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
         """Return notes on requested losses. Raises ConflictError for others."""
         if self._boot is not None:
+            cluster_control.refuse_unread(self._context, force=force)
             return self._boot.judge(
                 self.document,
                 force=force,

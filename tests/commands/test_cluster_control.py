@@ -399,15 +399,47 @@ def test_the_end_of_the_boot_service_leaves_it_alone(
 # Documents
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"targets": [{"wwn": 1}]}', "\udcff"])
-def test_a_damaged_document_is_reported(moved: Pyshell, text: str) -> None:
-    bad = cluster_file(moved).with_name("bad.json")
-    bad.write_bytes(text.encode(errors="surrogateescape"))
+def damaged(pyshell: Pyshell, text: str = "{") -> Path:
+    file = cluster_file(pyshell)
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    return file
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", '{"targets": [{"wwn": 1}]}', "\udcff"])
+def test_nothing_is_saved_while_a_document_is_damaged(moved: Pyshell, text: str) -> None:
+    """As after an interrupted copy: its target would be restored at boot."""
+    moved("saveconfig")
+    before = moved.saved_file.read_bytes()
+    file = damaged(moved, text)
+    moved.must("/backstores/ramdisk create more 1M")
     ran = moved("saveconfig")
-    assert ran.status == 0
-    assert f"Targets under cluster control in {bad} are not known: {bad} is not" in ran.err
+    assert ran.status == 5
+    assert ran.err.startswith("Not saved, as it is not known which targets are under cluster")
+    assert ran.err.count(str(file)) == 1
+    assert moved.saved_file.read_bytes() == before
+    assert moved("saveconfig", str(cluster_file(moved)), f"target={SERVER}").status == 0
+    moved("saveconfig").done(noting=MOVED)
     assert targets(moved.document()) == {OTHER}
-    assert "is saved in" in moved.line("status").out
+
+
+def test_nothing_is_saved_on_leaving_while_a_document_is_damaged(moved: Pyshell) -> None:
+    moved("saveconfig")
+    before = moved.saved_file.read_bytes()
+    damaged(moved)
+    ran = moved.batch(["/backstores/ramdisk create more 1M"], "--save")
+    assert "Not saved, as it is not known" in ran.err
+    moved.program = "targetcli"
+    assert "Not saved, as it is not known" in moved("saveconfig").err
+    assert moved.line(f"{DISK} saveconfig").status != 0
+    assert moved.saved_file.read_bytes() == before
+
+
+def test_a_save_can_be_forced_while_a_document_is_damaged(moved: Pyshell) -> None:
+    file = damaged(moved)
+    ran = moved("saveconfig", "force=true")
+    assert ran.status == 0
+    assert f"Targets under cluster control in {file} are not known: {file} is not" in ran.err
+    assert targets(moved.document()) == {SERVER, OTHER}
 
 
 def test_only_documents_count(moved: Pyshell) -> None:
