@@ -17,6 +17,7 @@ from .qmp import Event, Monitor
 from .switch import LOOPBACK, Switch
 
 MEMORY = "1G"
+SAME_RESET_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,14 @@ class Machine(DebianGuest):
         return self._past + self._monitor.events()
 
     def resets(self, since: float) -> list[Event]:
-        """Return the guest's resets after a time."""
+        """Return the guest's resets after a time; QEMU reports each several times."""
         names = ("RESET", "WATCHDOG", "GUEST_PANICKED")
-        return [event for event in self.events() if event.name in names and event.time > since]
+        found: list[Event] = []
+        for event in self.events():
+            repeated = found and event.time - found[-1].time < SAME_RESET_SECONDS
+            if event.name in names and event.time > since and not repeated:
+                found.append(event)
+        return found
 
     def discard(self) -> None:
         """Delete the disk, which is large, once the guest has ended."""
