@@ -126,7 +126,7 @@ def as_record(
         "lost": len(written.get("lost", ())),
         "errors": len(written.get("errors", ())),
         "exporters": [node for node, _ in takeovers(spans)],
-        "acts": [[moment(when), what] for when, what in done.acts],
+        "acts": [[moment(when), what] for when, what in sorted(done.acts)],
         "ends": done.ends,
         "found": done.found,
         "pauses": written.get("pauses", ()),
