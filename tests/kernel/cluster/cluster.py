@@ -219,6 +219,11 @@ class Cluster:
     def export_by(self, resources: str, resource: str) -> None:
         """Replace what exports the disk by the resources of a file; `resource` is the last."""
         first = self.nodes[0]
+        # A probe of the new resource must not find what the old one has.
+        first.run(
+            "crm_resource -r export1 --meta --set-parameter target-role --parameter-value Stopped"
+        )
+        self.wait("the target's stop", lambda: not self.active())
         text = layout.filled("cib-resources.xml", self.setup.times, resources)
         (first.bed / "cib-resources.xml").write_text(text)
         self.resource = resource
@@ -282,7 +287,7 @@ class Cluster:
 
     def logout(self) -> None:
         """End the initiator's session."""
-        self.initiator.run("iscsiadm -m node -u && iscsiadm -m node -o delete")
+        self.initiator.run("iscsiadm -m node -u; iscsiadm -m node -o delete || :")
 
     def samples(self) -> dict[str, list[dict[str, object]]]:
         """Return what each node noted about its exports."""
