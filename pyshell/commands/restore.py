@@ -31,6 +31,8 @@ from pyshell.errors import (
 )
 from pyshell.host import DeviceEvents
 from pyshell.lio import Lio, listing
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Operation, carry_out
 from pyshell.lio.operations.storage import remove_unexported
@@ -66,7 +68,11 @@ _LATER = "'restoreconfig missing_only=true' adds missing objects when they are a
 def restoreconfig(
     node: Node,
     savefile: Annotated[str | None, FILE, "File to restore. Default: the boot file."] = None,
-    clear_existing: Annotated[bool, FLAG, "Remove running objects that the file lacks."] = False,
+    clear_existing: Annotated[
+        bool,
+        FLAG,
+        "Remove running objects that the file lacks; with target= or storage_object= only of it.",
+    ] = False,
     target: Annotated[str | None, TARGET, "Restore only the target with this WWN."] = None,
     storage_object: Annotated[
         str | None, SAVED_OBJECT, "Restore only this storage object: its name or path."
@@ -104,7 +110,10 @@ def restoreconfig(
             raise UsageError("missing_only=true goes with wait= and a file alone.")
         return _add_missing(node, path, wait)
     read = _read(node, path)
-    chosen = restoration.chosen(node.lio, read.document, target, storage_object)
+    in_part = part and clear_existing and not node.context.compat
+    chosen = restoration.chosen(
+        node.lio, read.document, target, storage_object, running=in_part and not force
+    )
     own, left = _left_to_cluster(node, path, chosen, named=part)
     # References that cannot be read stay, and are reported like other errors of the document.
     document = references.if_readable(own)
@@ -117,6 +126,7 @@ def restoreconfig(
         )
     whole = path == store.default_file(node.lio) and not part
     spared = _spared(node, document, left) if clear_existing else frozenset()
+    spared |= _outside(node, document, target) if in_part else frozenset()
 
     def running_beside() -> Items:
         return {p: item for p, item in running_items(node).items() if p not in spared}
@@ -159,8 +169,13 @@ def restoreconfig(
         running = {p: item for p, item in running.items() if p not in spared}
         return restoration.restore(node.lio, document, running, dry_run=True).plan.operations
 
-    would = [f"Configuration would be restored from {path}"]
-    return Work(would, run, effect, foresee, operations=operations)
+    return Work(
+        [f"Configuration would be restored from {path}"],
+        run,
+        effect,
+        foresee,
+        operations=operations,
+    )
 
 
 def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
@@ -225,6 +240,17 @@ def _spared(node: Node, document: Document, noted: Sequence[str]) -> frozenset[s
     wanted = items(document, node.lio.root, {})
     found = cluster_control.beside(node.context, running, wanted, noted)
     return frozenset(running.keys() - found.keys())
+
+
+def _outside(node: Node, document: Document, target: str | None) -> frozenset[str]:
+    """Return the running objects outside the part that a document restores: they stay."""
+    running = items_of(node, "running")
+    wanted = items(document, node.lio.root, {})
+    roots = [p for p, item in wanted.items() if isinstance(item.place, StorageObject)]
+    for path, item in running.items():
+        if isinstance(item.place, Target) and target and item.place.is_named(target):
+            roots.append(path)
+    return frozenset(p for p in running if not any(is_below(p, root) for root in roots))
 
 
 def _foreseen(

@@ -320,7 +320,7 @@ def clear(
     for fabric, operations in zip(fabrics, targets, strict=True):
         remove(operations)
         done += len(operations)
-        if fabric.has("discovery_auth"):
+        if fabric.has("discovery_auth") and f"/{fabric.name}" not in spared:
             carry_out(lio, no_discovery(fabric))
     remove(storage)
     for plugin, number in list(listing.hbas(lio)):

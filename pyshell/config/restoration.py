@@ -84,12 +84,18 @@ def _clash(what: str, targetcli: str) -> ExistsError:
 
 
 def chosen(
-    lio: Lio, document: Document, target: str | None, storage_object: str | None
+    lio: Lio,
+    document: Document,
+    target: str | None,
+    storage_object: str | None,
+    *,
+    running: bool = False,
 ) -> Document:
     """Return the part of a document that belongs to one target or storage object.
 
-    A target includes the storage objects that it exports and that are not running (field failure
-    5). Raises NotFoundError if the document has no such object (field failure 13).
+    A target includes the storage objects that it exports; with `running`, also those that are
+    running (field failure 5). Raises NotFoundError if the document has no such object (field
+    failure 13).
     """
     if target is None and storage_object is None:
         return document
@@ -98,11 +104,12 @@ def chosen(
         part = parts.of_target(document, target)
         if not part.get("targets"):
             raise NotFoundError(f"The file holds no target {target}, nothing was restored")
-        running = {place.path for place in listing.storage_objects(lio)}
+        there = () if running else listing.storage_objects(lio)
+        paths = {place.path for place in there}
         part["storage_objects"] = [
             entry
             for entry in part.get("storage_objects", ())
-            if storage_object_path(entry["plugin"], entry["name"]) not in running
+            if storage_object_path(entry["plugin"], entry["name"]) not in paths
         ]
     if storage_object is not None:
         part["storage_objects"] = [

@@ -135,3 +135,38 @@ def test_a_session_of_the_target_is_reported(exported: Pyshell, file: Path) -> N
     dry = clear(exported, "--dry-run")
     assert any(CLIENT in line for line in dry), dry
     assert any(CLIENT in line for line in clear(exported))
+
+
+# restoreconfig clear_existing=true of a part
+
+
+@pytest.mark.parametrize("force", ["", "force=true"])
+def test_a_part_is_restored_in_place_and_the_rest_stays(
+    exported: Pyshell, file: Path, force: str
+) -> None:
+    exported.must("/iscsi set discovery_auth enable=1 userid=me password=long-enough-1")
+    before = exported.must("ls /")
+    exported.must(f"{TPG} set attribute login_timeout=20", f"{TPG}/acls create {OTHER}")
+    words = ["clear_existing=true", f"target={SERVER}", *filter(None, [force])]
+    assert exported("restoreconfig", str(file), *words).done().lines == [
+        f"Configuration restored from {file}"
+    ]
+    assert exported.must("ls /") == before
+    assert exported.must(f"{TPG} get attribute login_timeout") == ["login_timeout=15 "]
+    assert "me" in exported.line("/iscsi get discovery_auth userid").out
+
+
+def test_an_equal_target_is_not_touched(exported: Pyshell, file: Path) -> None:
+    exported.must(f"login {CLIENT} target={SERVER}")
+    exported.must(f"restoreconfig {file} clear_existing=true target={SERVER}")
+    assert CLIENT in exported.line("sessions").out
+
+
+def test_one_storage_object_is_restored_and_nothing_else(exported: Pyshell, file: Path) -> None:
+    before = exported.must("ls /")
+    exported.must("/backstores/block/lee_block set attribute emulate_caw=0")
+    exported.must(f"restoreconfig {file} clear_existing=true storage_object=lee_block")
+    assert exported.must("/backstores/block/lee_block get attribute emulate_caw") == [
+        "emulate_caw=1 "
+    ]
+    assert exported.must("ls /") == before
