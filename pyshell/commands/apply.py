@@ -21,8 +21,8 @@ from pyshell.commands.diff import (
 )
 from pyshell.commands.parameters import preferences
 from pyshell.commands.save import is_boot_file
-from pyshell.config import parts, references, store, validate
-from pyshell.config.document import Document, located
+from pyshell.config import parts, references, restoration, store, validate
+from pyshell.config.document import Document, located, target_path
 from pyshell.config.document_file import typed
 from pyshell.config.model import Item, Items, items
 from pyshell.config.object_operations import left_below
@@ -237,8 +237,18 @@ def _rest_of(
     devices = [one.get("dev") for one in document.get("storage_objects", [])]
     if not isinstance(error, NotFoundError) or error.path not in devices or not path.is_file():
         return ""
+    if target is not None:
+        document = parts.of_target(document, target)
+    cluster = clustered.read(node.lio.config_dir).targets
+    if any(target_path(one) in cluster for one in document.get("targets", [])):
+        return ""  # the cluster starts all of it or nothing
+    if target is not None:
+        try:
+            restoration.refuse_clashes(node.lio, document)
+        except ConflictError:
+            return ""
     # Of the boot file, missing_only omits what was deleted since.
-    others = None if path == store.default_file(node.lio) else True
+    others = None if target is not None or path == store.default_file(node.lio) else True
     restore = line("restoreconfig", str(path), target=target, missing_only=others)
     return f" '{restore}' restores the rest."
 

@@ -132,14 +132,14 @@ def diff(
         raise _incomparable(error) from error
     if sorted(words) == [RUNNING, SAVED] and target is None:
         before, after = _without_clustered(node, words, before, after)
-    if path:
-        before, after = below(before, path), below(after, path)
-        if not before and not after:
-            _require_path(node, path)
     if target is not None:
         before, after = _of_target(before, target), _of_target(after, target)
         if not before and not after:
             raise _incomparable(NotFoundError(f"Neither has a target {target}."))
+    if path:
+        before, after = below(before, path), below(after, path)
+        if not before and not after:
+            _require_path(node, path)
     found = compare(before, after)
     unread = sorted({tree_path(o) for o in (*before.values(), *after.values()) if o.unread})
     if unread:

@@ -685,11 +685,39 @@ def test_apply_of_a_missing_image_file_names_the_command_that_restores_the_rest(
     assert rest is not None
     assert pyshell.line(rest[1]).status == 6
     assert "lee-lee.lv" in pyshell.line(f"ls {TPG}/luns").out
-    ran = pyshell.line(f"apply {file} target={SERVER}")
-    assert f" target={SERVER} missing_only=true' restores the rest." in ran.err
     pyshell.saved_file.write_bytes(file.read_bytes())
     ran = pyshell.line("apply saved")
     assert f"'restoreconfig {pyshell.saved_file}' restores the rest." in ran.err
+
+
+def test_apply_of_a_target_with_a_missing_image_file_names_a_command_that_works(
+    pyshell: Pyshell,
+) -> None:
+    pyshell.must(
+        f"share /srv/a.img size=1M to={CLIENT} target={SERVER}", f"share {LEE} to={CLIENT}"
+    )
+    file = pyshell.folder / "disks.json"
+    pyshell.must(f"saveconfig {file}", "clearconfig confirm=true")
+    pyshell.simulator.machine.file("/srv/a.img").unlink()
+    ran = pyshell.line(f"apply {file} target={SERVER}")
+    rest = f"restoreconfig {file} target={SERVER}"
+    assert f" '{rest}' restores the rest." in ran.err
+    assert pyshell.line(rest).status == 1
+    assert "lee-lee.lv" in pyshell.line(f"ls {TPG}/luns").out
+    # It would be refused now, as the target runs.
+    assert "restores the rest" not in pyshell.line(f"apply {file} target={SERVER}").err
+
+
+def test_a_part_of_a_target_under_cluster_control_is_not_to_be_restored(pyshell: Pyshell) -> None:
+    pyshell.must(f"share /srv/a.img size=1M to={CLIENT} target={SERVER}")
+    file = pyshell.config_dir / "cluster/disks.json"
+    file.parent.mkdir(parents=True)
+    pyshell.must(f"saveconfig {file} target={SERVER}")
+    pyshell("clearconfig", "confirm=true")
+    pyshell.simulator.machine.file("/srv/a.img").unlink()
+    for line in (f"apply {file}", f"apply {file} target={SERVER}"):
+        ran = pyshell.line(line)
+        assert (ran.status, "restores the rest" in ran.err) == (3, False)
 
 
 def test_a_dry_run_of_what_is_missing_tells_what_still_is(early: Pyshell) -> None:

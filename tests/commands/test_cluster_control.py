@@ -492,3 +492,7 @@ def test_one_target_is_compared_with_its_document(moved: Pyshell) -> None:
     assert "emulate_caw: 1 -> 0" in ran.out
     assert "local" not in ran.out
     assert moved("diff", file, "running", "target=iqn.2020-07.com.example:none").status == 2
+    # Nothing differs below a path of the file: that is not that the target is missing.
+    wwn = f"target={SERVER}"
+    assert moved("diff", "running", file, wwn, "path=/backstores/pscsi").done().out == ""
+    assert "emulate_caw" in moved("diff", "running", file, wwn, "path=/backstores").out
