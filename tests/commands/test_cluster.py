@@ -344,6 +344,25 @@ def test_hostile_names_cannot_leave_their_line(
         assert not trap.exists(), bad
 
 
+def test_a_line_that_fails_ends_the_script(pyshell: Pyshell, file: Path, tmp_path: Path) -> None:
+    write(file, DRBD)
+    text = "\n".join(cib_lines(pyshell, file, "pcs"))
+    for failing, calls in (("", 8), ("cib", 1), ("-f", 2)):
+        pcs = f'pcs() {{ echo x >>calls; [ "$1" != "{failing}" ]; }}; cp() {{ :; }}; '
+        # The shell that the lines were pasted into continues.
+        ran = subprocess.run(
+            ["sh", "-c", f"{pcs}{text}\necho status $?"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.stdout == f"status {int(bool(failing))}\n", ran.stderr
+        found = tmp_path / "calls"
+        assert len(found.read_text().splitlines()) == calls
+        found.unlink()
+
+
 def cib_lines(pyshell: Pyshell, file: Path, form: str) -> list[str]:
     """Return the printed lines."""
     ran = pyshell("cluster", "cib", SERVER, f"document={file}", f"form={form}")

@@ -72,6 +72,7 @@ def _pcs_pair(name: str, value: str) -> str:
 def _pcs(cluster: Cluster) -> Iterator[str]:
     file, before = f"{cluster.group}.xml", f"{cluster.group}-before.xml"
     run = f"pcs -f {file}"
+    yield "(set -e"  # in a subshell: a failure does not close the shell that they are pasted into
     yield f"pcs cluster cib {before}"
     yield f"cp {before} {file}"
     for one in cluster.locks:
@@ -87,6 +88,7 @@ def _pcs(cluster: Cluster) -> Iterator[str]:
     yield f"{run} resource meta {cluster.group} {_pairs(_STICKINESS, _pcs_pair)}"
     yield from (_pcs_colocation(run, one) for one in cluster.colocations)
     yield from (_pcs_order(run, one) for one in cluster.orders)
+    yield ")"
     yield "# Nothing is active yet. Show what the cluster would do, then activate it:"
     yield f"#   crm_simulate -S -x {file}"
     yield f"#   pcs cluster cib-push {file} diff-against={before}"
