@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pyshell import names
@@ -34,6 +34,7 @@ from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 from pyshell.text import did_you_mean
 
+MOVING_ADDRESS = "Give the address that moves with the target."
 _PATH_PARTS = 3
 _ALIAS_MAX = 255
 _TAKEN = re.compile(r"alua_tg_pt_|(statistics|write_protect)$")
@@ -56,15 +57,24 @@ class _Context:
     """The ALUA groups of each storage object."""
     running: frozenset[str]
     """Paths of running storage objects that a LUN can export although the file lacks them."""
+    moving: bool = False
+    """Whether a cluster moves the targets and their addresses."""
     wwns: FirstSeen = field(default_factory=FirstSeen)
     listening: dict[int, _Listening] = field(default_factory=lambda: defaultdict(dict))
     """By port."""
 
 
 def target_problems(
-    document: DocumentEntry, groups: Mapping[str, set[str]], running: frozenset[str]
+    document: DocumentEntry,
+    groups: Mapping[str, set[str]],
+    running: frozenset[str],
+    *,
+    moving: bool = False,
 ) -> Iterator[Problem]:
-    """Yield problems of the targets and fabric settings of a file."""
+    """Yield problems of the targets and fabric settings of a file.
+
+    With `moving`, a cluster moves the targets and their addresses.
+    """
     seen = FirstSeen()
     for entry in document.each("fabric_modules"):
         fabric, problems = _fabric(entry, "name")
@@ -72,7 +82,7 @@ def target_problems(
         if fabric is not None:
             yield from seen.twice(fabric.name, entry.at("name"), fabric.name)
         yield from _discovery(entry)
-    context = _Context(groups, running)
+    context = _Context(groups, running, moving)
     for entry in document.each("targets"):
         fabric, problems = _fabric(entry, "fabric")
         yield from problems
@@ -122,7 +132,7 @@ def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> It
             yield error(tpg.place, f"a target of {fabric.name} has one TPG")
         yield from _features(tpg, fabric)
         yield from _luns(tpg, context)
-        yield from _portals(tpg, target.place, context.listening)
+        yield from _portals(tpg, target.place, context)
         yield from _node_acls(tpg, fabric)
         yield from _pairs(tpg, "chap_")
 
@@ -222,9 +232,7 @@ def _alias(entry: DocumentEntry) -> Iterator[Problem]:
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
 
 
-def _portals(
-    tpg: DocumentEntry, target: Place, listening: Mapping[int, _Listening]
-) -> Iterator[Problem]:
+def _portals(tpg: DocumentEntry, target: Place, context: _Context) -> Iterator[Problem]:
     """Yield problems of a TPG's portals, and clashes with portals of TPGs before it."""
     for portal in tpg.each("portals"):
         given, port = portal.text("ip_address"), portal.number("port")
@@ -233,13 +241,15 @@ def _portals(
             try:
                 address = ipaddress.ip_address(names.address(given))
             except UsageError as found:
-                yield refused(portal.at("ip_address"), found)
+                wrong_address = refused(portal.at("ip_address"), found)
+                hint = MOVING_ADDRESS if context.moving else found.hint
+                yield replace(wrong_address, hint=hint)
         wrong = list(
             violations(names.port_number, None if port is None else str(port), portal.at("port"))
         )
         yield from wrong
         if port is not None and address is not None and not wrong:
-            yield from _clashes(portal, target, address, port, listening[port])
+            yield from _clashes(portal, target, address, port, context.listening[port])
 
 
 def _clashes(

@@ -140,7 +140,7 @@ def problems_of(
     alone = at_boot or moving
     running = frozenset(() if alone else (place.path for place in listing.storage_objects(lio)))
     yield from storage_problems(document, running)
-    yield from target_problems(document, groups_of_all(document), running)
+    yield from target_problems(document, groups_of_all(document), running, moving=moving)
     yield from value_problems(lio, document)
     if devices:
         yield from device_problems(lio, document, at_boot=at_boot, moving=moving, deleted=deleted)
@@ -231,13 +231,17 @@ def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
     return found | {"hw_max_sectors": str(_FILEIO_MAX_BYTES // queue.block_size)}
 
 
-def _must_discard(attributes: DocumentEntry, key: str, discard: str | None) -> None:
+def _must_discard(attributes: DocumentEntry, key: str, plugin: str, discard: str | None) -> None:
     """Raise UsageError if the kernel would refuse it, as the device cannot discard.
 
     The kernel asks the device only if no limit is set.
     """
-    if discard == "0" and not attributes.number("max_unmap_block_desc_count"):
-        raise UsageError(f"{key} can only be 0: the device cannot discard.")
+    if attributes.number("max_unmap_block_desc_count"):
+        return
+    if plugin == "ramdisk":
+        raise UsageError(f"{key} can only be 0: a ramdisk cannot discard.")
+    if discard == "0":
+        raise UsageError(f"{key} can only be 0: the device of this host cannot discard.")
 
 
 def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
@@ -308,7 +312,7 @@ def _wrong(
             taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))
             row.check_for(owner, taken)
             if key in settings.DISCARDING and taken == "1":
-                _must_discard(entry, key, "0" if owner == "ramdisk" else limits.get("discard"))
+                _must_discard(entry, key, owner, limits.get("discard"))
         except UsageError as found:
             yield refused(entry.at(key), found)
 

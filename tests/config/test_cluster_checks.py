@@ -300,6 +300,16 @@ def test_a_wildcard_portal(pyshell: Pyshell, document: Document, address: str) -
     one_error(Checked(pyshell, document), path, told)
 
 
+def test_no_wildcard_is_proposed(pyshell: Pyshell, document: Document) -> None:
+    tpg(document)["portals"][0]["ip_address"] = "storage.example.com"
+    path = "$.targets[0].tpgs[0].portals[0].ip_address"
+    found = one_error(
+        Checked(pyshell, document), path, "'storage.example.com' is not an IP address"
+    )
+    assert found["hint"] == "Give the address that moves with the target."
+    assert "0.0.0.0" in Checked(pyshell, document, f"target={SERVER}").found[-1]["hint"]
+
+
 def test_no_portal_is_a_warning(pyshell: Pyshell, document: Document) -> None:
     tpg(document)["portals"] = []
     told = "there are none: initiators cannot reach the target"

@@ -286,7 +286,7 @@ def test_an_object_is_restored_without_the_discard_that_its_device_lost(
     )
     ran = pyshell("restoreconfig", file)
     assert ran.status == 1
-    assert "emulate_tpu can only be 0: the device cannot discard, skipped" in ran.err
+    assert "emulate_tpu can only be 0: the device of this host cannot discard, skipped" in ran.err
     (entry,) = pyshell("saveconfig", "-").json["storage_objects"]
     assert (entry["dev"], entry["attributes"]["emulate_tpu"]) == ("/dev/sdd", 0)
 
