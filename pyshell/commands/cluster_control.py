@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pyshell.config.document import Document
 from pyshell.config.model import Items
@@ -40,12 +41,17 @@ def refuse_unread(context: Context, *, force: bool) -> None:
         )
 
 
-def to_restore(context: Context, document: Document) -> tuple[Document, list[str]]:
+def to_restore(
+    context: Context, document: Document, file: Path | None = None
+) -> tuple[Document, list[str]]:
     """Return a saved configuration without targets under cluster control.
 
-    The second result has the paths of what is left to the cluster.
+    Those that its `file` puts under cluster control stay. The second result has the paths of what
+    is left to the cluster.
     """
     ours = clustered.read(context.lio.config_dir)
+    if file is not None:
+        ours = ours.outside(file, document)
     found = _without(context, ours, document, "it is left to the cluster")
     for note in ours.unread_notes():
         context.note(note)

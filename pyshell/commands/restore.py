@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pyshell.commands import change_text, cluster_control
 from pyshell.commands.apply import running_items
 from pyshell.commands.diff import items_of, load_trusted
-from pyshell.commands.save import boot_file, file_of, is_boot_file
+from pyshell.commands.save import boot_file, file_of
 from pyshell.config import object_operations, references, restoration, store
 from pyshell.config.document import is_empty
 from pyshell.config.model import items
@@ -219,15 +219,13 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
 def _left_to_cluster(
     node: Node, path: Path, document: Document, *, named: bool = False
 ) -> tuple[Document, list[str]]:
-    """Return a document without targets under cluster control if it is of the boot file.
+    """Return a document without targets under cluster control, unless its file is their own.
 
-    The second result has their paths. Another file is restored as it is. Raises ConflictError if
-    the target or storage object was `named`.
+    The second result has their paths. Raises ConflictError if the target or storage object was
+    `named`.
     """
-    if not is_boot_file(node.lio, path):
-        return document, []
-    own, left = cluster_control.to_restore(node.context, document)
-    if left and named:
+    own, left = cluster_control.to_restore(node.context, document, path)
+    if left and named and not (own.get("targets") or own.get("storage_objects")):
         raise cluster_control.refused(node.context, left[0])
     return own, left
 

@@ -228,6 +228,55 @@ def test_its_own_document_can_be_applied_and_restored(saved_before: Pyshell) -> 
         saved_before.must(f"clearconfig confirm=true target={SERVER}")
 
 
+@pytest.fixture
+def backup(moved: Pyshell) -> Path:
+    """Return a file with the whole configuration from before, and a change of the target."""
+    file = moved.config_dir / "whole-host.json"
+    moved.must(f"saveconfig {file}")
+    text = file.read_text()
+    assert '"login_timeout": 15' in text
+    file.write_text(text.replace('"login_timeout": 15', '"login_timeout": 20'))
+    return file
+
+
+@pytest.mark.parametrize("line", ["restoreconfig {}", "apply {}", "apply {} prune=true"])
+def test_a_backup_does_not_create_it(moved: Pyshell, backup: Path, line: str) -> None:
+    cleared(moved)
+    ran = moved.line(line.format(backup))
+    assert f"{MOVED} {CONTROL} ({cluster_file(moved)}): it is left to the cluster." in ran.err
+    assert ran.status == 0
+    assert targets(running(moved)) == {OTHER}
+    assert names(running(moved)) == {"local"}
+
+
+@pytest.mark.parametrize("line", ["restoreconfig {} clear_existing=true", "apply {} prune=true"])
+def test_a_backup_does_not_change_it(moved: Pyshell, backup: Path, line: str) -> None:
+    moved.must("/backstores/ramdisk create more 1M")
+    ran = moved.line(line.format(backup))
+    assert ran.err.count(MOVED) == 1
+    assert names(running(moved)) == {"lee_block", "local"}
+    assert moved.read(f"iscsi/{SERVER}/tpgt_1/attrib/login_timeout").strip() == "15"
+
+
+def test_a_backup_cannot_be_applied_to_it(moved: Pyshell, backup: Path) -> None:
+    for line in (f"apply {backup}", f"restoreconfig {backup}", f"apply {backup} prune=true"):
+        ran = moved.line(f"{line} target={SERVER}")
+        assert ran.status == 5
+        assert CONTROL in ran.err
+    cleared(moved)
+    moved.must(f"apply {backup} target={OTHER}")
+    assert moved("restoreconfig", str(backup), "storage_object=lee_block").status == 5
+    assert targets(running(moved)) == {OTHER}
+
+
+def test_a_link_to_its_own_document_is_that_document(moved: Pyshell, tmp_path: Path) -> None:
+    cleared(moved)
+    link = tmp_path / "link.json"
+    link.symlink_to(cluster_file(moved))
+    moved.must(f"apply {link} target={SERVER}")
+    assert targets(running(moved)) == {SERVER}
+
+
 def test_what_was_missing_of_it_is_not_added(pyshell: Pyshell) -> None:
     """It came under cluster control after a restore that lacked its device."""
     pyshell.must(

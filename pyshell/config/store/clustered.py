@@ -66,6 +66,17 @@ class Clustered:
             storage={path: file for path, file in self.storage.items() if path not in named},
         )
 
+    def outside(self, file: Path, document: Document) -> Clustered:
+        """Return this without what a document may create: the targets that its own file defines."""
+        own = os.path.realpath(file)
+        elsewhere = {t: one for t, one in self.targets.items() if os.path.realpath(one) != own}
+        if len(elsewhere) == len(self.targets):
+            return self
+        ours = [one for one in document.get("targets", ()) if target_path(one) not in elsewhere]
+        links = {link for one in ours for link in parts.exported(one)}
+        storage = {path: one for path, one in self.storage.items() if path not in links}
+        return replace(self, targets=elsewhere, storage=storage)
+
     def notes(self, paths: Collection[str], what: str) -> Iterator[str]:
         """Yield a sentence for each target among `paths`."""
         for path, file in self.targets.items():
