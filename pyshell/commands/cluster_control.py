@@ -61,10 +61,11 @@ def to_restore(
 def _without(
     context: Context, ours: Clustered, document: Document, what: str
 ) -> tuple[Document, list[str]]:
-    document, left = ours.without(document)
-    for note in ours.notes(left, what):
+    found, left = ours.without(document)
+    shared = ours.shared(document) if left else {}
+    for note in (*ours.notes(left, what), *ours.shared_notes(shared, what)):
         context.note(note)
-    return document, left
+    return found, left
 
 
 def beside(
@@ -77,8 +78,10 @@ def beside(
     ours = clustered.read(context.lio.config_dir).except_for(wanted)
     found = ours.others(running)
     stay = running.keys() - found.keys() - set(noted or ())
+    shared = ours.shared_items({path: running[path] for path in stay})
     unread = ours.unread_notes() if noted is None else ()
-    for note in (*ours.notes(stay, "it is left alone"), *unread):
+    what = "it is left alone"
+    for note in (*ours.notes(stay, what), *ours.shared_notes(shared, what), *unread):
         context.note(note)
     return found
 

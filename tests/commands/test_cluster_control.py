@@ -88,10 +88,65 @@ def test_it_is_saved_to_other_files(moved: Pyshell, tmp_path: Path) -> None:
     assert targets(found) == {SERVER, OTHER}
 
 
-def test_a_storage_object_that_another_target_exports_is_saved(moved: Pyshell) -> None:
-    moved.must(f"/iscsi/{OTHER}/tpg1/luns create {DISK}")
-    moved("saveconfig")
-    assert names(moved.document()) == {"local", "lee_block"}
+@pytest.fixture
+def shared(moved: Pyshell) -> Pyshell:
+    """Return the host whose own target exports the disk of the cluster's target as well."""
+    moved.prepare(
+        f"/iscsi/{OTHER}/tpg1/luns create {DISK}",
+        f"/iscsi/{OTHER}/tpg1/acls create {CLIENT}",
+    )
+    return moved
+
+
+LUN = f"/iscsi/{OTHER}/tpg1/luns/lun1"
+
+
+def luns(document: Any) -> list[str]:
+    return [
+        lun["storage_object"]
+        for target in document["targets"]
+        for tpg in target["tpgs"]
+        for lun in tpg["luns"]
+    ]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_its_storage_object_is_not_saved_for_another_target(shared: Pyshell, here: bool) -> None:
+    if not here:
+        shared.must(f"/iscsi delete {SERVER}")
+    ran = shared("saveconfig")
+    assert ran.status == 0
+    assert f"{LUN} exports {DISK}, which is under cluster control ({cluster_file(shared)}): " in (
+        ran.err
+    )
+    assert names(shared.document()) == {"local"}
+    assert luns(shared.document()) == [OWN]
+    (acl,) = shared.document()["targets"][0]["tpgs"][0]["node_acls"]
+    assert [one["tpg_lun"] for one in acl["mapped_luns"]] == [0]
+    assert "is saved in" in shared.line("status").out
+    assert shared("diff").status == 0
+
+
+def test_a_lun_of_its_storage_object_is_not_restored(shared: Pyshell, tmp_path: Path) -> None:
+    for file in (tmp_path / "all.json", shared.saved_file):
+        aside = cluster_file(shared).rename(tmp_path / "aside")
+        shared.must(f"saveconfig {file}")
+        aside.rename(cluster_file(shared))
+    cleared(shared)
+    for line in (f"apply {tmp_path}/all.json", "restoreconfig", "apply saved prune=true"):
+        ran = shared.line(line)
+        assert ran.status == 0
+        assert ran.err.count(LUN) == 1
+        assert luns(running(shared)) == [OWN]
+        assert names(running(shared)) == {"local"}
+        shared.must(f"clearconfig confirm=true target={OTHER}")
+
+
+def test_a_lun_of_its_storage_object_is_left_alone(shared: Pyshell) -> None:
+    shared("saveconfig")
+    ran = shared("apply", "saved", "prune=true")
+    assert f"{LUN} exports {DISK}, which is under cluster control" in ran.err
+    assert luns(running(shared)).count(DISK) == 2
 
 
 def test_its_storage_objects_are_not_saved_while_it_starts_or_stops(moved: Pyshell) -> None:
