@@ -387,16 +387,26 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 
 def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
-    """Raise ConflictError if operations delete a target under cluster control.
+    """Raise ConflictError if operations delete or create a target under cluster control.
 
-    Its creation can be the cluster's own command.
+    Its creation can be the cluster's own command, and meanwhile another node can run it. Its
+    storage objects are created only where it is running.
     """
+    ours = clustered.read(node.lio.config_dir)
+    if not ours.targets:
+        return
     deleted = {one.place.path for one in operations if isinstance(one, Deletion)}
-    for path, file in clustered.read(node.lio.config_dir).targets.items():
-        if path in deleted:
+    created = {one.place.path for one in operations if isinstance(one, Creation)}
+    here = {ours.targets.get(one.path) for one in listing.all_targets(node.lio)}
+    idle = {path: file for path, file in ours.storage.items() if file not in here}
+    for paths, known, verb, hint in (
+        (deleted, ours.targets, "delete", "Let the cluster stop it."),
+        (created, {**idle, **ours.targets}, "create", "Let the cluster start it."),
+    ):
+        for path in (one for one in known if one in paths):
             raise ConflictError(
-                f"This would delete {path}, which is under cluster control ({file}).",
-                f"Let the cluster stop it. {journal.SKIP}",
+                f"This would {verb} {path}, which is under cluster control ({known[path]}).",
+                f"{hint} {journal.SKIP}",
                 unchanged=True,
             )
 

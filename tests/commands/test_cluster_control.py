@@ -474,6 +474,28 @@ def test_undo_does_not_delete_what_the_cluster_started(moved: Pyshell) -> None:
     assert moved.read(f"iscsi/{SERVER}/tpgt_1/attrib/login_timeout").strip() == "15"
 
 
+@pytest.mark.parametrize("line", ["unshare lee_block", f"/iscsi delete {SERVER}"])
+def test_undo_does_not_create_it_again(moved: Pyshell, line: str) -> None:
+    """Another host can run it by now."""
+    moved.line(line)
+    ran = moved("undo")
+    assert ran.status == 5
+    assert "This would create " in ran.err
+    assert f", which is under cluster control ({cluster_file(moved)})" in ran.err
+    assert targets(running(moved)) == {OTHER}
+
+
+def test_undo_does_not_open_its_device_again(moved: Pyshell) -> None:
+    moved.must(f"/iscsi delete {SERVER}", f"/backstores/block delete {DISK[18:]}")
+    assert f"This would create {DISK}, which is under cluster control" in moved("undo").err
+
+
+def test_undo_restores_a_lun_of_it_while_it_runs(moved: Pyshell) -> None:
+    assert moved("/backstores/block", "delete", "lee_block").status == 0
+    moved.must("undo")
+    assert names(running(moved)) == {"lee_block", "local"}
+
+
 # clearconfig
 
 
