@@ -141,10 +141,11 @@ def test_the_writer_finds_a_lost_block(disk: Path) -> None:
     for place in range(4):
         one.read(place)
     os.close(opened)
-    assert one.lost == [
-        {"place": 1, "expected": 5, "found": 1},
-        {"place": 2, "expected": 2, "found": None},
+    assert [(lost["place"], lost["expected"], lost["found"]) for lost in one.lost] == [
+        (1, 5, 1),
+        (2, 2, None),
     ]
+    assert bytes.fromhex(str(one.lost[1]["head"])).startswith(b"damaged")
 
 
 def test_pauses_are_between_acknowledgements() -> None:

@@ -68,7 +68,8 @@ class Writer:
         self.number += 1
         self._buffer[:] = block(self.run, number)
         try:
-            os.pwrite(self._device, self._buffer, place * BLOCK)
+            if os.pwrite(self._device, self._buffer, place * BLOCK) != BLOCK:
+                raise OSError("short write")
         except OSError as error:
             self.errors.append({"time": time.time(), "write": number, "error": str(error)})
             self.open.setdefault(place, set()).add(number)
@@ -79,16 +80,20 @@ class Writer:
 
     def read(self, place: int) -> None:
         """Compare a place with what was acknowledged for it."""
+        self._buffer[:] = bytes(BLOCK)
+        begin = time.time()
         try:
-            os.preadv(self._device, [self._buffer], place * BLOCK)
+            if os.preadv(self._device, [self._buffer], place * BLOCK) != BLOCK:
+                raise OSError("short read")
         except OSError as error:
             self.errors.append({"time": time.time(), "read": place, "error": str(error)})
             return
         self.reads += 1
         found = number_in(self._buffer[:], self.run)
         if found not in {self.latest[place], *self.open.get(place, ())}:
-            expected = self.latest[place]
-            self.lost.append({"place": place, "expected": expected, "found": found})
+            lost = {"place": place, "expected": self.latest[place], "found": found}
+            head = self._buffer[: HEADER.size].hex()
+            self.lost.append({"begin": begin, "end": time.time(), **lost, "head": head})
 
     def read_one(self) -> None:
         """Compare an acknowledged place, any."""
