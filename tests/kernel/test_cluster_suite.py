@@ -153,13 +153,16 @@ def test_pauses_are_between_acknowledgements() -> None:
     assert writer.pauses(times) == [(0.3, 60.0)]
 
 
-@pytest.mark.parametrize("export", ["target-pyshell.xml", "target-stock.xml"])
+@pytest.mark.parametrize("export", [layout.PYSHELL, layout.STOCK])
 @pytest.mark.parametrize("name", sorted(path.name for path in layout.FILES.iterdir()))
 def test_the_clusters_files_have_all_fields(name: str, export: str) -> None:
     text = layout.filled(name, layout.Times(), export)
     assert not re.search(r"@[A-Z_]+@", text)
     if name.startswith("cib"):
         ElementTree.fromstring(text)
+    if name == "cib-resources.xml":
+        target_first = text.index('id="address1"') > text.index(f'"{layout.TARGET}"')
+        assert target_first == (export == layout.PYSHELL)
 
 
 def test_the_switch_learns_addresses() -> None:
