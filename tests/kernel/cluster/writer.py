@@ -59,7 +59,8 @@ class Writer:
         # Writes that failed: their block may be there or not.
         self.open: dict[int, set[int]] = {}
         self.errors: list[dict[str, object]] = []
-        self.lost: list[dict[str, object]] = []
+        # Blocks that were not what was acknowledged, when they were read.
+        self.wrong: list[dict[str, object]] = []
         self.reads = 0
 
     def write(self) -> tuple[int, int] | None:
@@ -91,9 +92,9 @@ class Writer:
         self.reads += 1
         found = number_in(self._buffer[:], self.run)
         if found not in {self.latest[place], *self.open.get(place, ())}:
-            lost = {"place": place, "expected": self.latest[place], "found": found}
+            what = {"place": place, "expected": self.latest[place], "found": found}
             head = self._buffer[: HEADER.size].hex()
-            self.lost.append({"begin": begin, "end": time.time(), **lost, "head": head})
+            self.wrong.append({"begin": begin, "end": time.time(), **what, "head": head})
 
     def read_one(self) -> None:
         """Compare an acknowledged place, any."""
@@ -132,17 +133,24 @@ def main(device: str, folder: Path) -> None:
                 log.flush()
                 _report_progress(folder, writer, times)
             time.sleep(max(0.0, PACE - (time.monotonic() - begin)))
+    wrong, writer.wrong = writer.wrong, []
     for place in sorted(writer.latest):
         writer.read(place)
-    _report(folder / "writer.json", writer, times, offset)
+    _report(folder / "writer.json", writer, wrong, (times, offset))
 
 
 def _report_progress(folder: Path, writer: Writer, times: list[tuple[float, float]]) -> None:
-    short = {"acknowledged": len(times), "errors": len(writer.errors), "lost": len(writer.lost)}
+    short = {"acknowledged": len(times), "errors": len(writer.errors), "wrong": len(writer.wrong)}
     (folder / "writer.progress").write_text(json.dumps(short))
 
 
-def _report(path: Path, writer: Writer, times: list[tuple[float, float]], offset: float) -> None:
+def _report(
+    path: Path,
+    writer: Writer,
+    wrong: list[dict[str, object]],
+    measured: tuple[list[tuple[float, float]], float],
+) -> None:
+    times, offset = measured
     long = [{"begin": offset + begin, "seconds": length} for begin, length in pauses(times)]
     waits = [after[1] - before[1] for before, after in itertools.pairwise(times)]
     summary = {
@@ -150,7 +158,9 @@ def _report(path: Path, writer: Writer, times: list[tuple[float, float]], offset
         "acknowledged": len(times),
         "places": len(writer.latest),
         "reads": writer.reads,
-        "lost": writer.lost,
+        # Read while it wrote, and at the end.
+        "wrong": wrong,
+        "lost": writer.wrong,
         "errors": writer.errors,
         "longest_pause": max(waits, default=0.0),
         "pauses": long,
