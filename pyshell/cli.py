@@ -16,7 +16,7 @@ from collections.abc import Sequence
 gc.set_threshold(100_000)
 
 from pyshell import __version__
-from pyshell.errors import EXIT_FAILED, PyshellError, bug_report
+from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.render import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
 from pyshell.text import output_line
@@ -57,6 +57,11 @@ def run(found: Invocation) -> int:
             shell.options.way = BOOT
         return run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty():
+        if found.options.rows:
+            raise UsageError(
+                f"-o {found.options.rows} needs a command.",
+                f"At the prompt, add it to a line: list luns -o {found.options.rows}",
+            )
         from pyshell.prompt.session import interact
 
         shell.options.way = "prompt"

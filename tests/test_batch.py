@@ -270,7 +270,7 @@ def test_a_comment_does_not_go_on(pyshell: Pyshell) -> None:
     assert pyshell.batch(["# a path\\", "pwd"]).done().out == "/\n"
 
 
-@pytest.mark.parametrize("word", ["|", ">", ">>", ";", "&&", "&"])
+@pytest.mark.parametrize("word", ["||", ">", ">>", ";", "&&", "&"])
 def test_what_only_a_shell_understands_is_refused(pyshell: Pyshell, word: str) -> None:
     ran = pyshell.batch([f"ls {word} file"])
     assert (ran.out, ran.status) == ("", 2)

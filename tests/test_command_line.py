@@ -113,7 +113,7 @@ def test_the_exit_status_of_the_program_is_that_of_the_command(pyshell: Pyshell)
         (["--bogus"], "Unknown option --bogus."),
         (["--bogus", "ls"], "Unknown option --bogus."),
         (["-x"], "Unknown option -x."),
-        (["-o", "yaml", "ls"], "-o is one of text, json, not 'yaml'."),
+        (["-o", "yaml", "ls"], "-o is one of text, json, table, jsonl, tsv, name, not 'yaml'."),
         (["--output=", "ls"], "--output= needs a value."),
         (["--color", "maybe", "ls"], "--color is one of auto, always, never, not 'maybe'."),
         (["--lock-timeout", "soon", "ls"], "--lock-timeout needs a number of seconds, not 'soon'."),

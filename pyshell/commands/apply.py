@@ -20,6 +20,7 @@ from pyshell.commands.diff import (
     read_document,
 )
 from pyshell.commands.parameters import preferences
+from pyshell.commands.save import is_boot_file
 from pyshell.config import parts, references, restoration, store, validate
 from pyshell.config.document import Document, located, target_path
 from pyshell.config.document_file import typed
@@ -100,7 +101,8 @@ def apply(
         if document is not None:
             document = references.resolved(document)
             read = document, text
-            document, left = _left_to_cluster(node, document, file, target)
+            if _is_saved(node, file):
+                document, left = _left_to_cluster(node, document, target)
         keep = not prune if keep_omitted is None else keep_omitted
         found = _plan(node, document, prune, target, keep=keep, left=left)
         check(node.lio, found.operations)
@@ -142,23 +144,23 @@ def _plan(
     return plan(node.lio, running, wanted, prune=prune, keep=keep)
 
 
-def _file(file: str) -> Path | None:
-    """Return the file that a word names, None for the saved configuration or a revision."""
+def _is_saved(node: Node, file: str) -> bool:
+    """Return whether a word names what was saved: the boot file, a revision or a backup."""
     path = Path(os.path.expanduser(file))
-    return None if file == SAVED or revisions.is_number(file) or not path.exists() else path
+    if file == SAVED or revisions.is_number(file) or not os.path.exists(path):
+        return True
+    return is_boot_file(node.lio, path)
 
 
 def _left_to_cluster(
-    node: Node, document: Document, file: str, target: str | None
+    node: Node, document: Document, target: str | None
 ) -> tuple[Document, list[str]]:
-    """Return a document without targets that other files define for a cluster, and their paths.
+    """Return a saved configuration without targets under cluster control, and their paths.
 
     Raises ConflictError if `target` is one of them.
     """
-    if target is not None:
-        document = parts.of_target(document, target)
-    own, left = cluster_control.to_restore(node.context, document, _file(file))
-    if document.get("targets") and target is not None and not own.get("targets"):
+    own, left = cluster_control.to_restore(node.context, document)
+    if target is not None and left and not parts.of_target(own, target).get("targets"):
         raise cluster_control.refused(node.context, left[0])
     return own, left
 
@@ -204,9 +206,8 @@ def _all_faults(
     if target is not None:
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
         errors = [one for one in errors if owners.path(one.place) in inside]
-    else:
-        ours, own = clustered.read(node.lio.config_dir), _file(file)
-        _, left = (ours if own is None else ours.outside(own, document)).without(document)
+    elif _is_saved(node, file):
+        _, left = clustered.read(node.lio.config_dir).without(document)
         errors = [one for one in errors if not _is_any(owners.path(one.place), left)]
     errors += validate.keys_there_twice(text)
     if not errors:
@@ -387,26 +388,16 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 
 def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
-    """Raise ConflictError if operations delete or create a target under cluster control.
+    """Raise ConflictError if operations delete a target under cluster control.
 
-    Its creation can be the cluster's own command, and meanwhile another node can run it. Its
-    storage objects are created only where it is running.
+    Its creation can be the cluster's own command.
     """
-    ours = clustered.read(node.lio.config_dir)
-    if not ours.targets:
-        return
     deleted = {one.place.path for one in operations if isinstance(one, Deletion)}
-    created = {one.place.path for one in operations if isinstance(one, Creation)}
-    here = {ours.targets.get(one.path) for one in listing.all_targets(node.lio)}
-    idle = {path: file for path, file in ours.storage.items() if file not in here}
-    for paths, known, verb, hint in (
-        (deleted, ours.targets, "delete", "Let the cluster stop it."),
-        (created, {**idle, **ours.targets}, "create", "Let the cluster start it."),
-    ):
-        for path in (one for one in known if one in paths):
+    for path, file in clustered.read(node.lio.config_dir).targets.items():
+        if path in deleted:
             raise ConflictError(
-                f"This would {verb} {path}, which is under cluster control ({known[path]}).",
-                f"{hint} {journal.SKIP}",
+                f"This would delete {path}, which is under cluster control ({file}).",
+                f"Let the cluster stop it. {journal.SKIP}",
                 unchanged=True,
             )
 

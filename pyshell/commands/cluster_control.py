@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pyshell.config.document import Document
 from pyshell.config.model import Items
@@ -41,17 +40,12 @@ def refuse_unread(context: Context, *, force: bool) -> None:
         )
 
 
-def to_restore(
-    context: Context, document: Document, file: Path | None = None
-) -> tuple[Document, list[str]]:
+def to_restore(context: Context, document: Document) -> tuple[Document, list[str]]:
     """Return a saved configuration without targets under cluster control.
 
-    Those that its `file` puts under cluster control stay. The second result has the paths of what
-    is left to the cluster.
+    The second result has the paths of what is left to the cluster.
     """
     ours = clustered.read(context.lio.config_dir)
-    if file is not None:
-        ours = ours.outside(file, document)
     found = _without(context, ours, document, "it is left to the cluster")
     for note in ours.unread_notes():
         context.note(note)
@@ -61,11 +55,10 @@ def to_restore(
 def _without(
     context: Context, ours: Clustered, document: Document, what: str
 ) -> tuple[Document, list[str]]:
-    found, left = ours.without(document)
-    shared = ours.shared(document) if left else {}
-    for note in (*ours.notes(left, what), *ours.shared_notes(shared, what)):
+    document, left = ours.without(document)
+    for note in ours.notes(left, what):
         context.note(note)
-    return found, left
+    return document, left
 
 
 def beside(
@@ -78,10 +71,8 @@ def beside(
     ours = clustered.read(context.lio.config_dir).except_for(wanted)
     found = ours.others(running)
     stay = running.keys() - found.keys() - set(noted or ())
-    shared = ours.shared_items({path: running[path] for path in stay})
     unread = ours.unread_notes() if noted is None else ()
-    what = "it is left alone"
-    for note in (*ours.notes(stay, what), *ours.shared_notes(shared, what), *unread):
+    for note in (*ours.notes(stay, "it is left alone"), *unread):
         context.note(note)
     return found
 

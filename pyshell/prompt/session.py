@@ -24,8 +24,10 @@ from pyshell.shell.grammar import (
     goes_on,
     is_for_a_shell,
     logical_lines,
+    parse,
     split,
     split_unfinished,
+    without_filters,
 )
 from pyshell.shell.options import Invocation, parse_argv
 from pyshell.shell.preference_files import home
@@ -153,7 +155,8 @@ def _run_here(shell: Shell, line: str) -> None:
     if not is_for_a_shell(split_unfinished(line)):
         shell.run_line(line)
         return
-    words = split(line)
+    parsed = parse(line, compat=shell.compat)
+    words = without_filters(split(line))
     found = parse_argv([word.meaning for word in words[1:]], PROGRAM, os.environ)
     if found.show or found.file is not None or found.options.save or found.options.compat:
         raise UsageError("These options are valid only on a shell's command line.", _TYPE_IT)
@@ -165,12 +168,13 @@ def _run_here(shell: Shell, line: str) -> None:
     given = found.options
     shell.options = replace(
         before,
-        json=before.json or given.json,
+        json=given.json or (before.json and not given.rows),
+        rows=given.rows,
         yes=before.yes or given.yes,
         dry_run=before.dry_run or given.dry_run,
     )
     try:
-        shell.run_words(found.words)
+        shell.run_words(found.words, parsed)
     finally:
         shell.options = before
 

@@ -33,7 +33,7 @@ from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
 from pyshell.text import output_line, wrapped
 from pyshell.tree.preferences import LEVELS
-from pyshell.tree.results import Lines, SecretSentence, Stream, Tree
+from pyshell.tree.results import Lines, Rows, SecretSentence, Stream, Tree
 
 
 class Console:
@@ -63,6 +63,8 @@ class Console:
         """Asks a question; the prompt replaces it."""
         self.page: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines
         """Shows long results; the prompt replaces it by a pager."""
+        self._pipe: Callable[[Iterable[str]], Iterable[str]] | None = None
+        """Filters the output of the command that is running."""
 
     def preference(self, name: str) -> Any:
         """Return a preference."""
@@ -137,14 +139,30 @@ class Console:
         if sentences:
             self.show(Lines(sentences, {"messages": sentences, **(data or {})}))
 
+    @contextmanager
+    def piped(self, through: Callable[[Iterable[str]], Iterable[str]]) -> Iterator[None]:
+        """Print in the block what `through` makes of the lines of output."""
+        self._pipe = through
+        try:
+            yield
+        finally:
+            self._pipe = None
+
     def show(self, result: Tree | Lines) -> None:
         """Print a result."""
-        self.print_lines(self.page(render(result, self._format())))
+        self._write(self.page(self._filtered(render(result, self._format()))))
+
+    def show_rows(self, result: Rows) -> None:
+        """Print rows in the output format that was chosen."""
+        from pyshell.render.rows import row_lines  # only `list` needs it
+
+        lines = row_lines(result, self.options.rows, self._format())
+        self._write(self.page(self._filtered(lines)))
 
     def show_stream(self, stream: Stream) -> None:
         """Print tables until Ctrl-C; a terminal shows only the newest."""
         with suppress(KeyboardInterrupt):
-            if not self.options.json and is_able(self.out):
+            if not self.options.json and is_able(self.out) and self._pipe is None:
                 from pyshell.render.views import show_live
 
                 show_live(stream.tables, self.out, self.stdin, colour=self._colour(self.out))
@@ -156,13 +174,19 @@ class Console:
         return Format(
             self.options.json,
             width(self.out),
-            self._colour(self.out),
+            self._pipe is None and self._colour(self.out),
             self.preference,
-            not (self.compat or self.options.plain) and is_able(self.out),
+            self._pipe is None and not (self.compat or self.options.plain) and is_able(self.out),
         )
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines and flush."""
+        self._write(self._filtered(lines))
+
+    def _filtered(self, lines: Iterable[str]) -> Iterable[str]:
+        return lines if self._pipe is None else self._pipe(lines)
+
+    def _write(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.out.write(f"{line}\n")
         self.out.flush()

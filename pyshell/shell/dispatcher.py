@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -61,10 +61,15 @@ class Dispatcher:
         """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
         self._log(text)
         with secrets_hidden(text):
-            self._run(grammar.parse(text))
+            self._run(grammar.parse(text, compat=self._console.compat))
 
-    def run_words(self, words: Sequence[str]) -> grammar.Line:
-        """Run a program's arguments as one line, which is returned. Raises as `run_line` does."""
+    def run_words(
+        self, words: Sequence[str], filters_of: grammar.Line | None = None
+    ) -> grammar.Line:
+        """Run a program's arguments as one line, which is returned. Raises as `run_line` does.
+
+        Its output goes through the filters of another line, if given.
+        """
         try:
             line = grammar.parse_arguments(words, compat=self._console.compat)
         except UsageError as error:
@@ -74,7 +79,7 @@ class Dispatcher:
                 raise
         self._log(line.text)
         with secrets_hidden(line.text):
-            self._run(line)
+            self._run(line, filters_of or line)
         return line
 
     def _log(self, text: str) -> None:
@@ -82,23 +87,35 @@ class Dispatcher:
             shown = masked_fault(text.strip(), None)[0]
             self._console.log("verbose", f"Running command line '{shown}'.")
 
-    def _run(self, line: grammar.Line) -> None:
+    def _run(self, line: grammar.Line, filters_of: grammar.Line | None = None) -> None:
         if line.empty:
-            return
-        if line.command is None:
-            self._run_bare(line)
             return
         console = self._console
         if not console.compat and any(word.raw == "--help" for word in line.arguments):
+            assert line.command is not None
             asked = replace(line.command, text="help")
-            self._run_command(replace(line, command=asked, arguments=(line.command,)), asked)
-            return
+            line = replace(line, command=asked, arguments=(line.command,))
         before = console.options
         console.options, arguments = of_line(before, line.arguments)
+        line = replace(line, arguments=arguments)
         try:
-            self._run_command(replace(line, arguments=arguments), line.command)
+            with self._piped(filters_of or line):
+                self._run_unfiltered(line)
         finally:
             console.options = before
+
+    def _piped(self, line: grammar.Line) -> AbstractContextManager[None]:
+        if not line.pipes:
+            return nullcontext()
+        from pyshell.shell.pipes import piped  # most lines have no filters
+
+        return piped(line, self._console, self._lio)
+
+    def _run_unfiltered(self, line: grammar.Line) -> None:
+        if line.command is None:
+            self._run_bare(line)
+        else:
+            self._run_command(line, line.command)
 
     def _run_command(self, line: grammar.Line, word: grammar.Word) -> None:
         self._make_ready(word.text)
@@ -108,11 +125,14 @@ class Dispatcher:
             if described is None:
                 raise binding.unknown_command(node, word)
             nodes.append((node, described))
+        for _, described in nodes:
+            self._require_format(described.name, rows=described.rows)
         if nodes:
             self._run_on(nodes, line)
 
     def _run_bare(self, line: grammar.Line) -> None:
         """Go to a path, or list the nodes of a path with `*`."""
+        self._require_format("cd", rows=False)
         self._make_ready("cd")
         nodes = self._nodes(line)
         if line.every_child:
@@ -169,16 +189,25 @@ class Dispatcher:
 
     def _absolute(self, line: grammar.Line) -> str:
         """Return a line as typed at the root, with its secrets masked."""
-        shown = masked(line.text, line.words).strip()
+        shown = masked(line.body, line.words).strip()
         path = self._executor.path
         if path == "/" or (line.path is not None and line.path.text[:1] in ("/", "@")):
             return shown
         return f"{path}{' ' if line.path is None else '/'}{shown}"
 
+    def _require_format(self, name: str, *, rows: bool) -> None:
+        """Refuse a format of rows for a command that returns something else. Raises UsageError."""
+        form = self._console.options.rows
+        if form and not rows:
+            raise UsageError(
+                f"{name} has no output format {form}.",
+                "Its formats are text and json. 'list' shows objects in all formats.",
+            )
+
     def _run_on(self, nodes: Sequence[tuple[Node, Command]], line: grammar.Line) -> None:
         """Run a command on one node, or on all that match a `*`: all of it or nothing."""
         arguments = line.arguments
-        end = len(line.text.rstrip())
+        end = len(line.body.rstrip())
         if any(described.takes_secrets for _, described in nodes):
             # Ask for a secret only if the rest of the line is valid, and once for all nodes.
             for node, described in nodes:

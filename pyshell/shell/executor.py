@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from pyshell.config import store
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
-from pyshell.lio.configfs import is_below
 from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
@@ -28,6 +27,7 @@ from pyshell.tree.results import (
     Picture,
     Preference,
     Result,
+    Rows,
     Sequential,
     Stream,
     Tree,
@@ -130,12 +130,15 @@ class Executor:
                     self._console.show_stream(one)
                 case Each():
                     self._show_each(one)
-                case Tree() | Lines():
+                case Tree() | Lines() | Rows():
                     self._show(one)
                 case _:
                     assert isinstance(one, Nothing | Sequential)
 
-    def _show(self, result: Tree | Lines) -> None:
+    def _show(self, result: Tree | Lines | Rows) -> None:
+        if isinstance(result, Rows):
+            self._console.show_rows(result)
+            return
         self._console.show(result)
         if isinstance(result, Lines):
             self.status = self.status or result.status
@@ -166,9 +169,6 @@ class Executor:
 
     def _change(self, change: Change) -> None:
         self.changes.change(change, self._line, forced=self._forced)
-        if change.moved is not None and not self._console.options.dry_run:
-            self.path = _moved(self.path, *change.moved)
-            self.previous_path = _moved(self.previous_path, *change.moved)
         goes = change.made is not None and not self._console.options.dry_run
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
@@ -320,8 +320,3 @@ class Saving:
 def marked(sentences: Iterable[str]) -> list[str]:
     """Mark each line of a dry run."""
     return [f"{sentence} (dry run)" for sentence in sentences]
-
-
-def _moved(path: str, old: str, new: str) -> str:
-    """Return a path as it is after a node has moved."""
-    return f"{new}{path.removeprefix(old)}" if is_below(path, old) else path

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The grammar of a line, for running and for completing.
 
-    [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...]   # comment
+    [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...] [| FILTER...]   # comment
 
 Words are split and unquoted as a POSIX shell does: '…' keeps all, "…" keeps all but \\ before
 one of $ ` " \\, a backslash keeps the next character, # at the start of a word begins a comment.
-Nothing is expanded. Every character is read or refused: none is ignored silently.
+An unquoted | between blanks is a pipe; within a word it is a character, as in a name. Nothing is
+expanded. Every character is read or refused: none is ignored silently.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")
 _NOT_BLANK = re.compile(r"\S")
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
+PIPE = "|"
+"""The word after which a filter of the output follows (`pipes.py`)."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,19 @@ class Line:
     path: Word | None = None
     command: Word | None = None
     arguments: tuple[Word, ...] = ()
+    pipes: tuple[Word, ...] = ()
+    """The pipes."""
+    filters: tuple[tuple[Word, ...], ...] = ()
+    """The words after each pipe, unchecked."""
+
+    @property
+    def body(self) -> str:
+        """The text of the line without its filters."""
+        return self.text[: self.pipes[0].start] if self.pipes else self.text
 
     @property
     def words(self) -> list[Word]:
-        """All words, in their order."""
+        """All words but those of filters, in their order."""
         return [word for word in (self.path, self.command, *self.arguments) if word is not None]
 
     @property
@@ -81,17 +93,30 @@ class UnfinishedError(UsageError):
 
 
 def split(text: str) -> list[Word]:
-    """Split a line into words. Raises UsageError with the column of the error."""
+    """Split a line into words, pipes included. Raises UsageError with the column of the error."""
     words = []
     for word in _words(text, unfinished=False):
-        if word.raw in SHELL_OPERATORS:
+        if word.raw in SHELL_OPERATORS and word.raw != PIPE:
+            hint = "'| save FILE' writes the output to a file. " if word.raw == ">" else ""
             raise UsageError(
-                f"'{word.raw}' is not supported: there are no pipes and no redirection.",
-                "Quote it to use it as a value.",
+                f"'{word.raw}' is not supported: there is no redirection.",
+                f"{hint}Quote it to use it as a value.",
                 column=word.start,
             )
         words.append(word)
     return words
+
+
+def without_filters(words: Sequence[Word]) -> Sequence[Word]:
+    """Return the words before the first pipe."""
+    pipe = next((n for n, word in enumerate(words) if word.raw == PIPE), len(words))
+    return words[:pipe]
+
+
+def after_last_pipe(words: Sequence[Word]) -> Sequence[Word] | None:
+    """Return the words after the last pipe, None if there is no pipe."""
+    pipes = [number for number, word in enumerate(words) if word.raw == PIPE]
+    return words[pipes[-1] + 1 :] if pipes else None
 
 
 def split_unfinished(text: str) -> list[Word]:
@@ -161,12 +186,25 @@ def _double_quoted(text: str, start: int, meant: list[str], *, unfinished: bool)
     return place + 1
 
 
-def parse(text: str) -> Line:
-    """Parse a line. Raises UsageError with the column of the error."""
-    return _line(text, split(text))
+def parse(text: str, *, compat: bool = False) -> Line:
+    """Parse a line; in targetcli mode (`compat`) there are no pipes.
+
+    Raises UsageError with the column of the error.
+    """
+    return _line(text, split(text), compat=compat)
 
 
-def _line(text: str, words: list[Word]) -> Line:
+def _line(text: str, every: list[Word], *, compat: bool) -> Line:
+    pipes = [word for word in every if word.raw == PIPE]
+    if pipes and (compat or every[0] is pipes[0]):
+        raise UsageError(
+            "'|' is not supported in targetcli-compatible mode."
+            if compat
+            else "There is no command before '|'.",
+            "Quote it to use it as a value.",
+            column=pipes[0].start,
+        )
+    words = list(without_filters(every))
     path = command = None
     if words and is_path(words[0]):
         path = words.pop(0)
@@ -175,10 +213,23 @@ def _line(text: str, words: list[Word]) -> Line:
         if not _names_command(command):
             raise UsageError(
                 f"'{command.raw}' is not a command.",
-                "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
+                "Write blanks around '|'."
+                if PIPE in command.raw and not compat
+                else "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
                 column=command.start,
             )
-    return Line(text, path, command, tuple(words))
+    return Line(text, path, command, tuple(words), tuple(pipes), _filters(every))
+
+
+def _filters(words: Sequence[Word]) -> tuple[tuple[Word, ...], ...]:
+    """Return the words after each pipe."""
+    found: list[list[Word]] = []
+    for word in words:
+        if word.raw == PIPE:
+            found.append([])
+        elif found:
+            found[-1].append(word)
+    return tuple(map(tuple, found))
 
 
 def _names_command(word: Word) -> bool:
@@ -240,7 +291,7 @@ def parse_arguments(arguments: Sequence[str], *, compat: bool = False) -> Line:
     try:
         if failure is not None:
             raise failure
-        return _line(text, words)
+        return _line(text, words, compat=compat)
     except UsageError as error:
         error.line = text
         raise

@@ -12,18 +12,21 @@ from pyshell.commands.parameters import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
 from pyshell.shell import binding
-from pyshell.shell.completion import CommandName, ParameterName, Value, expected
+from pyshell.shell.completion import CommandName, FilterName, ParameterName, Value, expected
 from pyshell.shell.completion.sources import about_param, complete, node_at
 from pyshell.shell.grammar import (
+    PIPE,
     Line,
     UnfinishedError,
     Word,
+    after_last_pipe,
     is_for_a_shell,
     is_path,
     parse,
     split,
     split_unfinished,
 )
+from pyshell.shell.options import Options, of_line
 from pyshell.shell.secrets import in_the_open
 from pyshell.text import aligned
 from pyshell.tree.command import Command
@@ -43,6 +46,8 @@ def asks_for_help(line: str) -> bool:
         words = split(line)
     except UsageError:
         return False
+    if len(after_last_pipe(words) or ()) > 1:
+        return False  # in a regular expression
     if not words or words[-1].end < len(line):
         return "#" not in line[words[-1].end if words else 0 :]
     return words[-1].raw.isidentifier()
@@ -63,7 +68,9 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
     if command := wanted.kind(CommandName):
         yield from _of_commands(command.prefix, node)
         return
-    if value := wanted.kind(Value):
+    if wanted.kind(FilterName):
+        yield "Filters of the output ('help output'):"
+    elif value := wanted.kind(Value):
         if value.name:
             yield from _of_setting(value, node)
         else:
@@ -155,7 +162,10 @@ def spans(text: str) -> Iterator[Span]:
     expects_command = True
     for number, word in enumerate(words):
         end = min(word.end, len(text))
-        if number == 0 and is_path(word):
+        if word.raw == PIPE and number:
+            expects_command = True
+            yield Span(word.start, end, "parameter")
+        elif number == 0 and is_path(word):
             yield Span(word.start, end, "path")
         elif expects_command:
             expects_command = False
@@ -174,14 +184,34 @@ def spans(text: str) -> Iterator[Span]:
 def problem(text: str, root: Node, path: str) -> LineProblem | None:
     """Return the problem of a line; its last word may be unfinished."""
     try:
-        line = parse(text)
+        line = parse(text, compat=root.context.compat)
     except UnfinishedError:
         return None
     except UsageError as error:
         return LineProblem(error.column or 0, len(text), str(error))
     if line.empty or is_for_a_shell(split_unfinished(text)):
         return None
-    here = root.get_node(path)
+    return _problem_of_body(line, root.get_node(path)) or _problem_of_filters(line)
+
+
+def _problem_of_filters(line: Line) -> LineProblem | None:
+    if not line.pipes:
+        return None
+    from pyshell.shell.pipes import Pipe  # few lines have a pipe
+
+    try:
+        Pipe(line)
+    except UsageError as error:
+        last = [*line.pipes, *(word for words in line.filters for word in words)]
+        end = max(word.end for word in last)
+        start = error.column if error.column is not None else line.pipes[0].start
+        if end == len(line.text) or start >= end:
+            return None  # it may become valid
+        return LineProblem(start, end, str(error))
+    return None
+
+
+def _problem_of_body(line: Line, here: Node) -> LineProblem | None:
     try:
         node = node_at(here, line.path.text if line.path else None)
     except PyshellError as error:
@@ -222,7 +252,8 @@ def _problem_of_arguments(line: Line, described: Command, node: Node) -> LinePro
     last = line.arguments[-1] if line.arguments else None
     unfinished = last is not None and last.end == len(line.text)
     try:
-        values = binding.bind(described, line.arguments, len(line.text))
+        _, arguments = of_line(Options(compat=node.context.compat), line.arguments)
+        values = binding.bind(described, arguments, len(line.text))
         described.prepared(node, values)
     except UsageError as error:
         column = error.column

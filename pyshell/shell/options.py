@@ -29,6 +29,8 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds to wait for another program's change."""
 BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
+FORMATS_OF_ALL = ("text", "json")
+"""The output formats that all commands have."""
 _SYNTAX_WIDTH = 28
 _HELP_WIDTH = 70
 _SEE_HELP = "'pyshell --help' shows the usage."
@@ -79,9 +81,10 @@ OPTIONS = (
     Option(("--keep-going",), "with several lines: continue after a failure", for_host=True),
     Option(
         ("-o", "--output"),
-        "output format of results",
-        "text|json",
-        ("text", "json"),
+        "output format of results; 'list' has all of them, other commands text and json",
+        "text|json|table|jsonl|tsv|name",
+        ("text", "json", "table", "jsonl", "tsv", "name"),
+        of_a_line=True,
         for_host=True,
     ),
     Option(
@@ -130,6 +133,12 @@ def described(name: str) -> Option | None:
     return next((option for option in OPTIONS if name in option.names), None)
 
 
+def option_of_a_line(name: str) -> Option | None:
+    """Return the option with that name if it may follow a command and has a value."""
+    option = described(name)
+    return option if option is not None and option.of_a_line and option.value else None
+
+
 def takes_next(word: str) -> bool:
     """Return whether the word after this one is its value."""
     option = described(word)
@@ -151,6 +160,11 @@ class Options:
     """The options of one run."""
 
     json: bool = False
+    rows: str = ""
+    """The format of rows: table, jsonl, tsv or name; "" for text or JSON, which all commands have.
+
+    Notes and errors are then text.
+    """
     dry_run: bool = False
     yes: bool = False
     save: bool = False
@@ -200,6 +214,7 @@ def parse_argv(
         raise UsageError(f"Give either -f {file} or a command, not both.")
     options = Options(
         json=given.get("output") == "json",
+        rows=_rows(given.get("output", "")),
         dry_run="dry_run" in given,
         yes="yes" in given,
         save="save" in given,
@@ -225,6 +240,11 @@ def parse_argv(
         host=host,
         for_host=_for_host(given) if host else [],
     )
+
+
+def _rows(output: str) -> str:
+    """Return a format of rows, "" for those that all commands have."""
+    return "" if output in FORMATS_OF_ALL else output
 
 
 def _refuse_for_host(*, compat: bool) -> None:
@@ -362,21 +382,67 @@ def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Wor
     """
     if options.compat:
         return options, tuple(words)
-    given = {word.raw for word in words if word.raw in OF_A_LINE}
-    for word in words:
-        option = word.raw.partition("=")[0]
-        if option in BEFORE_THE_PATH:
-            raise UsageError(
-                f"{option} is an option of the program, not of a line.",
-                f"Put options before the path: pyshell {option} …",
-                column=word.start,
-            )
-        if word.raw not in OF_A_LINE and _LIKE_AN_OPTION.fullmatch(option):
-            raise UsageError(
-                f"Unknown option {option}.",
-                f"Parameters have no dashes: {option.strip('-')}=VALUE.",
-                column=word.start,
-            )
-    kept = tuple(word for word in words if word.raw not in OF_A_LINE)
-    dry_run, yes = options.dry_run or "--dry-run" in given, options.yes or "--yes" in given
-    return replace(options, dry_run=dry_run, yes=yes), kept
+    given: dict[str, str] = {}
+    kept: list[Word] = []
+    coming = iter(words)
+    for word in coming:
+        name, joined_value, value = word.raw.partition("=")
+        option = described(name)
+        if option is not None and option.of_a_line and bool(option.value) >= bool(joined_value):
+            if option.value:
+                value = _value_of_line(word, name, value if joined_value else None, coming)
+            given[option.key] = value
+            continue
+        _refuse_option(word, name)
+        kept.append(word)
+    output = given.get("output", "json" if options.json else options.rows)
+    return replace(
+        options,
+        json=output == "json",
+        rows=_rows(output),
+        dry_run=options.dry_run or "dry_run" in given,
+        yes=options.yes or "yes" in given,
+    ), tuple(kept)
+
+
+def without_options(words: Sequence[Word]) -> tuple[list[Word], Option | None]:
+    """Return the words of an unfinished line without options, and the one that lacks its value."""
+    kept: list[Word] = []
+    coming = iter(words)
+    for word in coming:
+        name, joined_value, _ = word.raw.partition("=")
+        option = described(name)
+        if option is None or not option.of_a_line:
+            kept.append(word)
+        elif option.value and not joined_value and next(coming, None) is None:
+            return kept, option
+    return kept, None
+
+
+def _value_of_line(word: Word, name: str, joined_value: str | None, coming: Iterator[Word]) -> str:
+    """Return the value of an option of a line: that after its `=`, or the next word."""
+    following = None if joined_value is not None else next(coming, None)
+    value = joined_value if following is None else following.raw
+    try:
+        _require_fit(name, value, None)
+    except UsageError as error:
+        error.column = word.start
+        raise
+    assert value is not None
+    return value
+
+
+def _refuse_option(word: Word, name: str) -> None:
+    """Refuse options that do not apply to a line. Raises UsageError."""
+    if name in BEFORE_THE_PATH:
+        raise UsageError(
+            f"{name} is an option of the program, not of a line.",
+            f"Put options before the path: pyshell {name} …",
+            column=word.start,
+        )
+    if _LIKE_AN_OPTION.fullmatch(name):
+        raise UsageError(
+            f"Unknown option {name}.",
+            f"Parameters have no dashes: {name.strip('-')}=VALUE.",
+            column=word.start,
+        )

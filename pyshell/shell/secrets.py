@@ -15,7 +15,7 @@ from typing import TextIO
 from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.shell.grammar import Word, is_path, split
+from pyshell.shell.grammar import Word, is_path, split, without_filters
 from pyshell.text import closest
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
@@ -182,7 +182,7 @@ def _surplus(command: str, words: Sequence[Word]) -> Word | None:
     near = closest(command, PLAIN_WORDS, cutoff=0.75)
     if near is None:
         return None
-    plain = [word for word in words if word.name is None]
+    plain = [word for word in without_filters(words) if word.name is None]
     return next(iter(plain[PLAIN_WORDS[near] :]), None)
 
 

@@ -65,9 +65,12 @@ class Shell:
         """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
         self._dispatcher.run_line(text)
 
-    def run_words(self, words: Sequence[str]) -> Line:
-        """Run a program's arguments as one line, which is returned. Raises as `run_line` does."""
-        return self._dispatcher.run_words(words)
+    def run_words(self, words: Sequence[str], filters_of: Line | None = None) -> Line:
+        """Run a program's arguments as one line, which is returned. Raises as `run_line` does.
+
+        Its output goes through the filters of another line, if given.
+        """
+        return self._dispatcher.run_words(words, filters_of)
 
     @property
     def options(self) -> Options:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio.settings import boolean, row
+from pyshell.text import did_you_mean
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
@@ -100,6 +101,8 @@ class Command:
     rest: Param | None = None
     named_rest: Param | None = None
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None
+    rows: bool = False
+    """Whether its result is rows of values, which have more output formats than text and JSON."""
 
     def prepared(self, node: Node, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a call, completed and checked by the node. Raises PyshellError.
@@ -153,6 +156,7 @@ def command(
     changes: bool = False,
     examples: tuple[str, ...] = (),
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None,
+    rows: bool = False,
 ) -> Callable[[Method], Method]:
     """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
@@ -161,11 +165,11 @@ def command(
     int or str, `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
     be given as NAME=VALUE. If its name is a keyword of Python, it ends in `_` there. `Rest` and
     `Named` get the rest. A command that `changes` the target runs under the lock and needs root.
-    `prepare` is `Command.prepared`.
+    `prepare` is `Command.prepared`. One of `rows` returns `Rows`.
     """
 
     def declare(method: Method) -> Method:
-        method.declared = (changes, examples, prepare)  # type: ignore[attr-defined]
+        method.declared = (changes, examples, prepare, rows)  # type: ignore[attr-defined]
         return method
 
     return declare
@@ -179,7 +183,7 @@ def is_declared(method: object) -> bool:
 @cache
 def declaration(method: Callable[..., Any]) -> Command:
     """Return the declaration of a command."""
-    changes, examples, prepare = method.declared  # type: ignore[attr-defined]
+    changes, examples, prepare, rows = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
     summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
     params, rest, named_rest = [], None, None
@@ -205,6 +209,7 @@ def declaration(method: Callable[..., Any]) -> Command:
         rest,
         named_rest,
         prepare,
+        rows,
     )
 
 
@@ -408,7 +413,9 @@ def choice(*words: str) -> ValueType:
 
     def parse(text: str) -> str:
         if text not in words:
-            raise UsageError(f"'{text}' is not one of {', '.join(words)}.")
+            raise UsageError(
+                f"'{text}' is not one of {', '.join(words)}.", did_you_mean(text, words)
+            )
         return text
 
     return ValueType("|".join(words), parse, words)

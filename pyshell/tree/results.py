@@ -109,6 +109,28 @@ class Table:
     data: Any = None
 
 
+RowKind = Literal["text", "number", "size", "flag"]
+"""The kind of a column's values: str, int, int (bytes) or bool; None if there is no value."""
+
+
+@dataclass(eq=False)
+class Row:
+    """One object: its name for scripts, and a function that reads its values."""
+
+    name: str
+    values: Callable[[], Sequence[Any]]
+
+
+@dataclass(eq=False)
+class Rows:
+    """Objects as rows of values; `columns` are names and kinds. They have all output formats."""
+
+    columns: Sequence[tuple[str, RowKind]]
+    rows: Sequence[Row]
+    headings: bool = True
+    """Whether tables and tsv begin with the names of the columns."""
+
+
 @dataclass(eq=False)
 class Stream:
     """Tables shown one after the other, at a terminal each in place of the last, until Ctrl-C.
@@ -149,8 +171,6 @@ class Change:
 
     Before any other object is removed, a question is asked at a terminal.
     """
-    moved: tuple[str, str] | None = None
-    """The path of a node before and after, if it gets another name: the prompt follows it."""
     parts: Sequence[tuple[str, Change | Lines]] = ()
     """For a path with `*`: the change of each node, with the node's path."""
 
@@ -242,5 +262,5 @@ class Each:
     parts: Sequence[tuple[str, Result]]
 
 
-Shown = Tree | Lines | Stream | Picture
+Shown = Tree | Lines | Rows | Stream | Picture
 Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Sequential | Each

@@ -30,6 +30,7 @@ class RootNode(Node):
         "export": "pyshell.commands.diff",
         "graph": "pyshell.commands.graph",
         "guide": "pyshell.commands.guide",
+        "list": "pyshell.commands.tables",
         "metrics": "pyshell.commands.metrics",
         "restoreconfig": "pyshell.commands.restore",
         "revisions": "pyshell.commands.save",

@@ -210,3 +210,32 @@ def test_finding_39_targetcli_mode_shows_targetclis_banner(
         shown = screen.see("/>")
         assert "targetcli shell version 3.0.2" in shown
         assert "Type 'help'" not in shown
+
+
+def test_filters_at_a_terminal_with_colours(exported: Pyshell, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    with Terminal(exported.folder, {"TERM": "xterm"}) as terminal:
+        terminal.ready()
+        printed = terminal.run("ls | match LUN0 | except mapped")
+        assert without_escapes(printed).count("o- lun0 ") == 1
+        assert not re.search("\x1b\\[[0-9;]+m.*lun0", printed)
+        assert "1 line written to" in terminal.run(f"pwd | save {file}")
+        terminal.type(f"/iscsi pwd | save {file}\r")
+        terminal.see("Replace it? [y/N] ")
+        terminal.type("y\r")
+        terminal.see("1 line written to")
+        terminal.ready()
+        assert file.read_text() == "/iscsi\n"
+        line = f"pyshell --simulate={exported.folder} -o tsv list luns headings=false | count"
+        assert without_escapes(terminal.run(line)).strip() == "1"
+
+
+def test_ctrl_c_ends_an_endless_search(exported: Pyshell) -> None:
+    with Terminal(exported.folder, {"TERM": "xterm"}) as terminal:
+        terminal.ready()
+        terminal.type("ls | match (.+)+(.+)+§\r")
+        terminal.see(RUNNING)
+        terminal.type(CTRL_C)
+        terminal.see("Interrupted.")
+        terminal.ready()
+        assert without_escapes(terminal.run("pwd | count")).strip() == "1"

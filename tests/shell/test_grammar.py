@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyshell import quoting
 from pyshell.errors import UsageError
@@ -202,7 +204,7 @@ def test_arguments_of_a_program_mean_what_the_line_shown_means(compat: bool) -> 
         except UsageError as error:
             shown = str(error.line)
         found = parsed(lambda: grammar.parse_arguments(arguments, compat=compat))  # noqa: B023
-        assert found == parsed(lambda: grammar.parse(shown))  # noqa: B023
+        assert found == parsed(lambda: grammar.parse(shown, compat=compat))  # noqa: B023
 
 
 @pytest.mark.parametrize(
@@ -236,3 +238,76 @@ def test_a_programs_argument_keeps_all_that_stands_behind_its_name() -> None:
 def test_a_programs_argument_that_is_quoted_for_the_line_is_read_so() -> None:
     (word,) = grammar.parse_arguments(["set", "password='a b'"]).arguments
     assert word.text == "a b"
+
+
+PIECES = ("|", "||", " ", "\t", "'", '"', "\\", "#", "a", "b=", "/", "ls", "match", ">", "é")
+LINES = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+VALUES = st.text(max_size=20).filter(lambda text: "\0" not in text)
+
+
+def has_pipe(line: str) -> bool:
+    """Return whether a | stands alone outside of quotes and comments."""
+    return any(word.raw == "|" for word in grammar.split_unfinished(line))
+
+
+@given(LINES)
+def test_a_line_without_a_pipe_is_parsed_as_in_targetcli_mode_which_has_none(line: str) -> None:
+    if not has_pipe(line):
+        found = parsed(lambda: grammar.parse(line))
+        assert found[::2] == parsed(lambda: grammar.parse(line, compat=True))[::2]
+        assert found[0] is None or (found[0].pipes, found[0].filters) == ((), ())
+
+
+@given(LINES, VALUES)
+def test_a_pipe_ends_the_arguments_and_changes_none_of_them(line: str, value: str) -> None:
+    alone = parsed(lambda: grammar.parse(line))[0]
+    if alone is None or alone.empty or has_pipe(line) or "#" in line:
+        return
+    piped = grammar.parse(f"{line} | match {quoting.quoted(value)}")
+    assert (piped.path, piped.command, piped.arguments) == (
+        alone.path,
+        alone.command,
+        alone.arguments,
+    )
+    assert [[word.meaning for word in words] for words in piped.filters] == [["match", value]]
+    assert piped.body.rstrip() == line.rstrip()
+
+
+@given(VALUES)
+def test_a_quoted_pipe_is_a_value(value: str) -> None:
+    text = f"{value} | {value}"
+    for written in (quoting.quoted(text), quoting.argument("name", text)):
+        (argument,) = grammar.parse(f"create {written}").arguments
+        assert argument.text == text
+
+
+@given(st.lists(VALUES.filter(bool), min_size=1, max_size=4))
+def test_an_argument_after_the_command_of_a_program_is_never_a_pipe(values: list[str]) -> None:
+    assert grammar.parse_arguments(["ls", *values, "|", "x"]).pipes == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "filters"),
+    [
+        ("ls | match a | except b", [["match", "a"], ["except", "b"]]),
+        ("ls|x | count", None),
+        ("ls |match", []),
+        ("ls a|b", []),
+        ("ls '|' match", []),
+        ("ls \\| match", []),
+        ("ls # | match", []),
+        ("ls | match '|' | count", [["match", "|"], ["count"]]),
+        ("ls |", [[]]),
+        ("ls | | count", [[], ["count"]]),
+    ],
+)
+def test_pipes_stand_alone(line: str, filters: list[list[str]] | None) -> None:
+    found = parsed(lambda: grammar.parse(line))[0]
+    assert filters == (
+        None if found is None else [[word.text for word in words] for words in found.filters]
+    )
+
+
+def test_a_program_given_one_argument_splits_it_with_its_pipes() -> None:
+    line = grammar.parse_arguments(["/iscsi ls | match", "a b"])
+    assert [[word.text for word in words] for words in line.filters] == [["match", "a b"]]

@@ -30,7 +30,9 @@ def test_a_quoted_one_is_a_value() -> None:
     ("line", "told"),
     [
         ("name --save", "--save is an option of the program"),
-        ("name -o json", "-o is an option of the program"),
+        ("name -o", "-o needs a value."),
+        ("name -o yaml", "-o is one of text, json, table, jsonl, tsv, name, not 'yaml'."),
+        ("name --output=", "--output= needs a value."),
         ("name --lock-timeout=5", "--lock-timeout is an option of the program"),
         ("name --prune", "Unknown option --prune"),
         ("name --target=iqn", "Unknown option --target"),
@@ -46,3 +48,15 @@ def test_options_of_the_run_and_unknown_ones_are_pointed_out(line: str, told: st
 def test_targetcli_knows_no_options_behind_a_command() -> None:
     options = Options(compat=True)
     assert of_line(options, split("name --dry-run")) == (options, tuple(split("name --dry-run")))
+
+
+@pytest.mark.parametrize("line", ["name -o tsv", "name -o=tsv", "-o tsv name", "name --output=tsv"])
+def test_an_output_format_may_follow_a_command(line: str) -> None:
+    options, words = of_line(Options(json=True), split(line))
+    assert (options.json, options.rows, [word.text for word in words]) == (False, "tsv", ["name"])
+
+
+def test_a_line_without_an_output_format_has_that_of_the_program() -> None:
+    assert of_line(Options(json=True), split("name"))[0].json
+    assert of_line(Options(rows="tsv"), split("name"))[0].rows == "tsv"
+    assert of_line(Options(rows="tsv"), split("name -o text"))[0] == Options()

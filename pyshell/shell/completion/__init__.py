@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pyshell.shell import binding
-from pyshell.shell.grammar import Word, is_path, split_unfinished
-from pyshell.tree.command import Command, Param
+from pyshell.shell.grammar import Word, after_last_pipe, is_path, split_unfinished
+from pyshell.shell.options import FORMATS_OF_ALL, Option, option_of_a_line, without_options
+from pyshell.tree.command import Command, Param, choice
 
 MOST = 200
 """How many candidates are described and shown; to see others, the user types more."""
@@ -54,8 +55,15 @@ class Value:
     name: str = ""
 
 
-Wanted = Path | CommandName | ParameterName | Value
-_Kind = TypeVar("_Kind", Path, CommandName, ParameterName, Value)
+@dataclass(frozen=True)
+class FilterName:
+    """The name of a filter, after a pipe."""
+
+    prefix: str
+
+
+Wanted = Path | CommandName | ParameterName | Value | FilterName
+_Kind = TypeVar("_Kind", Path, CommandName, ParameterName, Value, FilterName)
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,20 @@ def expected(text: str, commands_at: Callable[[str | None], Mapping[str, Command
     words, last = words_at_cursor(text)
     if "#" in text[words[-1].end if words else 0 : last.start]:
         return Expected(len(text))  # in a comment
+    filtering = after_last_pipe(words)
+    if filtering is not None:
+        return _of_filter(filtering, last)
     path = words.pop(0).text if words and is_path(words[0]) else None
     if words:
         described = commands_at(path).get(words[0].text)
-        kinds = _arguments(described, words[1:], last) if described else ()
+        arguments, option = without_options(words[1:])
+        option = option or option_of_a_line(last.name or "")
+        if described is None:
+            kinds: tuple[Wanted, ...] = ()
+        elif option is not None:
+            kinds = _of_option(option, described, last)
+        else:
+            kinds = _arguments(described, arguments, last)
         return Expected(last.value_start, kinds, path)
     if last.name is not None:
         return Expected(len(text))
@@ -91,6 +109,26 @@ def expected(text: str, commands_at: Callable[[str | None], Mapping[str, Command
     if is_path(last):
         return Expected(last.start, (Path(last.text),))
     return Expected(last.start, (CommandName(last.text), Path(last.text)))
+
+
+def _of_option(option: Option, described: Command, last: Word) -> tuple[Wanted, ...]:
+    """Return the value of an option that follows a command: a format that the command has."""
+    formats = option.choices if described.rows else FORMATS_OF_ALL
+    param = Param(option.key, choice(*formats), f"{option.help}.")
+    return (Value(param, last.text, described, {}),)
+
+
+def _of_filter(words: Sequence[Word], last: Word) -> Expected:
+    """Return what may follow a pipe: a filter's name, then its argument."""
+    if not words:
+        return Expected(last.start, (FilterName(last.meaning),))
+    from pyshell.shell.pipes import FILTERS  # few lines have a pipe
+
+    described = FILTERS.get(words[0].meaning)
+    if described is None or len(words) > len(described.params):
+        return Expected(last.end)
+    value = Value(described.params[0], last.meaning, described, {})
+    return Expected(last.start, (value,))
 
 
 def words_at_cursor(text: str) -> tuple[list[Word], Word]:

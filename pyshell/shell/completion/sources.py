@@ -15,6 +15,7 @@ from pyshell.quoting import quoted, typed
 from pyshell.shell.completion import (
     Candidate,
     CommandName,
+    FilterName,
     ParameterName,
     Path,
     Value,
@@ -98,7 +99,17 @@ def _candidates(kind: Wanted, node: Node) -> Iterable[Candidate]:
         return _commands(node)
     if isinstance(kind, ParameterName):
         return _parameter_names(kind, node)
+    if isinstance(kind, FilterName):
+        return _filters(node)
     return _values(kind, node)
+
+
+def _filters(node: Node) -> Iterator[Candidate]:
+    """Yield the filters of output; there are none in targetcli mode."""
+    from pyshell.shell.pipes import FILTERS  # few lines have a pipe
+
+    for name, described in FILTERS.items() if not node.context.compat else ():
+        yield Candidate(name, described.summary)
 
 
 def _commands(node: Node) -> Iterator[Candidate]:

@@ -315,6 +315,23 @@ def _addresses(wanted: Value, node: Node) -> Iterator[Candidate]:
     yield Candidate(names.WILDCARD_V6, "all addresses of this host, IPv4 and IPv6")
 
 
+def _columns(*, before: str = "", after: str = "") -> Callable[[Value, Node], Iterator[Candidate]]:
+    """Return a source of the columns of `list`, for the part after the last comma."""
+
+    def source(wanted: Value, _node: Node) -> Iterator[Candidate]:
+        from pyshell.commands.tables.kinds import KINDS  # only `list` needs them
+
+        kind = KINDS.get(wanted.given.get("kind", ""))
+        head, comma, last = wanted.prefix.rpartition(",")
+        sign = before if before and last.startswith(before) else ""
+        taken = {part.strip().removeprefix(sign) for part in head.split(",")} if not after else ()
+        for name, column in kind.columns.items() if kind is not None else ():
+            if name not in taken:
+                yield Candidate(f"{head}{comma}{sign}{name}{after}", column.help, whole=False)
+
+    return source
+
+
 _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "path": lambda wanted, node: paths(wanted.prefix, node),
     "child": lambda _, node: _nodes((str(child.name), child) for child in node.children),
@@ -332,4 +349,7 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "configuration": _configurations,
     "device": _devices,
     "disk": _disks,
+    "columns": _columns(),
+    "conditions": _columns(after="="),
+    "order": _columns(before="-"),
 }
