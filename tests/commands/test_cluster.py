@@ -219,6 +219,14 @@ def test_addresses_come_from_the_portals(pyshell: Pyshell, file: Path) -> None:
     assert [one["id"] for one in found["members"]] == ["target-disks", "ip-disks", "ip-disks-2"]
 
 
+def test_an_address_is_announced_again_by_each_monitor(pyshell: Pyshell, file: Path) -> None:
+    write(file, DRBD, portals=("192.168.56.101", "[fd00::9]"))
+    found = cib(pyshell, file)
+    assert [one["parameters"].get("arp_count_refresh") for one in found["members"]] == (
+        [None, "1", None]
+    )
+
+
 def test_ports_are_blocked_before_the_addresses_until_the_target_runs(
     pyshell: Pyshell, file: Path
 ) -> None:

@@ -293,7 +293,11 @@ def _not_moved(address: str) -> str:
 def _address(name: str, address: str) -> Resource:
     operations = [_once("start", "20s"), _once("stop", "20s"), _monitor("10s", "20s")]
     about = ("Without nic and cidr_netmask: the interface that has an address of this network.",)
-    return Resource(f"ip-{name}", "ocf:heartbeat:IPaddr2", {"ip": address}, operations, about)
+    parameters = {"ip": address}
+    if ipaddress.ip_address(address).version == 4:
+        # A frozen node that wakes up before its reset announces the address as its own.
+        parameters["arp_count_refresh"] = "1"
+    return Resource(f"ip-{name}", "ocf:heartbeat:IPaddr2", parameters, operations, about)
 
 
 def _portblock(action: str, name: str, address: str, ports: Sequence[int]) -> Resource:
