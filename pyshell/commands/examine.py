@@ -121,11 +121,12 @@ def check(
     is changed.
 
     With cluster=true, these are errors too: a file without or with several targets (target= chooses
-    one), missing serial numbers, ramdisks, write-back image files, aio=true with a cache, names of
-    devices that can differ between nodes, image files in temporary folders, portals of all
-    addresses, and what the boot file has as well. LUNs and mapped LUNs must have numbers. Devices
-    and files can be missing then, as another node can have them. Whether an image file is on a file
-    system that moves is only known while that is mounted.
+    one), a file that other users can write to, missing serial numbers, ramdisks, write-back image
+    files, aio=true with a cache, names of devices that can differ between nodes, image files in
+    temporary folders, addresses that cannot move (all addresses, loopback, link-local), a target
+    that is disabled or has no portal or LUN, and what the boot file has as well. LUNs and mapped
+    LUNs must have numbers. Devices and files can be missing then, as another node can have them.
+    Whether an image file is on a file system that moves is only known while that is mounted.
     """
     if cluster and savefile is None:
         raise UsageError("cluster=true needs the file of a target.", "Give its name.")

@@ -12,14 +12,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pyshell import names
 from pyshell.config import document_file, store
+from pyshell.config.cluster_addresses import obstacle, other_users, why_not_moved
 from pyshell.config.cluster_devices import is_same_everywhere
 from pyshell.config.document import located
 from pyshell.config.positions import DocumentEntry, Place, Problem, error, warning
+from pyshell.config.references import CHAP, SUFFIX
 from pyshell.config.storage_checks import plugin_of
 from pyshell.config.store import clustered
-from pyshell.config.target_checks import exported
-from pyshell.errors import NotFoundError, PyshellError
+from pyshell.config.target_checks import MOVING_ADDRESS, exported
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import normal_wwn, storage_object_path
@@ -88,7 +91,7 @@ def cluster_problems(
     if wwn is None:
         yield from _one_target(document, part)
     for target in part.targets:
-        yield from _target(target)
+        yield from _target(lio, target)
     for entry in part.objects:
         yield from _storage_object(lio, entry)
     for fabric in document.each("fabric_modules"):
@@ -114,25 +117,69 @@ def _one_target(document: DocumentEntry, part: Part) -> Iterator[Problem]:
 # Targets
 
 
-def _target(target: DocumentEntry) -> Iterator[Problem]:
+def _target(lio: Lio, target: DocumentEntry) -> Iterator[Problem]:
     fabric = target.text("fabric")
     is_iscsi = fabric == "iscsi"
     if fabric is not None and not is_iscsi:
         message = f"initiators reach a target of {fabric} at one node only"
         yield warning(target.at("fabric"), message, "Its name or its initiators are of that node.")
+    yield from _reached(target, is_iscsi=is_iscsi)
     for tpg in target.each("tpgs"):
         for portal in tpg.each("portals"):
-            address = portal.text("ip_address") or ""
-            if listing.is_wildcard(address):
-                message = f"{address} listens on all addresses of a node"
-                hint = "Give the address that moves with the target."
-                yield error(portal.at("ip_address"), message, hint)
-        if is_iscsi and not tpg.data.get("portals"):
-            yield warning(tpg.at("portals"), "there are none: initiators cannot reach the target")
+            yield from _portal(lio, target, portal)
+        yield from _secret_files(tpg)
         for acl in tpg.each("node_acls"):
+            yield from _secret_files(acl)
             if acl.data.get("mapped_luns") is None and tpg.data.get("luns"):
                 message = "is missing: the initiator sees no disk, as nothing is mapped by itself"
                 yield warning(acl.at("mapped_luns"), message, "Give index and tpg_lun of each.")
+
+
+def _reached(target: DocumentEntry, *, is_iscsi: bool) -> Iterator[Problem]:
+    """Yield why initiators would find nothing, although the cluster started the target."""
+    tpgs = list(target.each("tpgs"))
+    enabled = [tpg for tpg in tpgs if tpg.flag("enable") is not False]
+    if not tpgs:
+        yield error(target.at("tpgs"), "there is none: initiators find nothing", "Add one.")
+    elif not enabled:
+        message = "the TPG is disabled: initiators cannot log in"
+        yield error(tpgs[0].at("enable"), message, "Set it to true.")
+    elif is_iscsi and not any(tpg.data.get("portals") for tpg in enabled):
+        message = "there are none: initiators cannot reach the target"
+        yield error(enabled[0].at("portals"), message, "Add the address that moves with it.")
+    if enabled and not any(tpg.data.get("luns") for tpg in enabled):
+        message = "there are none: initiators find no disk"
+        yield error(enabled[0].at("luns"), message, "Add the disks.")
+
+
+def _portal(lio: Lio, target: DocumentEntry, portal: DocumentEntry) -> Iterator[Problem]:
+    """Yield an error for an address that cannot move, or who else uses it."""
+    fabric, wwn = target.text("fabric"), target.text("wwn")
+    try:
+        address = names.address(portal.text("ip_address") or "")
+    except UsageError:
+        return  # reported for any document
+    place = portal.at("ip_address")
+    if why := why_not_moved(address):
+        yield error(place, f"a cluster cannot move {address}: {why}", MOVING_ADDRESS)
+        return
+    if not (wwn and fabric == "iscsi"):
+        return
+    path, port = f"/{fabric}/{normal_wwn(fabric, wwn)}", portal.number("port")
+    for user in other_users(lio, path, address):
+        message = f"{user} uses {address}, too: it loses the address when this target moves"
+        yield warning(place, message, "Give each target its own.")
+    if port is not None and (other := obstacle(lio, path, address, port)):
+        message = f"{other} runs here: the kernel refuses this portal then"
+        yield warning(place, message, "Give the other target an address of its own.")
+
+
+def _secret_files(entry: DocumentEntry) -> Iterator[Problem]:
+    for key in CHAP:
+        if entry.text(f"{key}{SUFFIX}"):
+            message = "another node may not have this file, and the checksum does not cover it"
+            hint = "Write the secret itself, or install the same file on each node."
+            yield warning(entry.at(f"{key}{SUFFIX}"), message, hint)
 
 
 # Storage objects

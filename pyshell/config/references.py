@@ -21,11 +21,11 @@ from pyshell.errors import PyshellError
 from pyshell.files import reading
 
 SUFFIX = "_file"
-_CHAP = ("chap_password", "chap_mutual_password")
+CHAP = ("chap_password", "chap_mutual_password")
 _KEYS = {
     "fabric_modules": ("discovery_password", "discovery_mutual_password"),
-    "tpgs": _CHAP,
-    "node_acls": _CHAP,
+    "tpgs": CHAP,
+    "node_acls": CHAP,
 }
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096

@@ -23,6 +23,7 @@ from pyshell.config.positions import (
     UNFIT,
     WHOLE,
     DocumentEntry,
+    Level,
     LocatedProblem,
     Positions,
     Problem,
@@ -80,7 +81,9 @@ def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
     problems = check_text(text, lio, scope)
     if untrusted is not None:
         message = f"restoreconfig and apply refuse it: {untrusted.message.rstrip('.')}"
-        problems.insert(0, LocatedProblem(WHOLE, 1, 1, "warning", message, untrusted.hint))
+        # The cluster's start is an apply.
+        level: Level = "error" if scope.cluster else "warning"
+        problems.insert(0, LocatedProblem(WHOLE, 1, 1, level, message, untrusted.hint))
     with contextlib.suppress(ValueError):
         if found.mode & document_file.FOREIGN_READ and holds_secrets(
             reading.parse_json(text, any_string=True)

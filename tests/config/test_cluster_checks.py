@@ -85,6 +85,7 @@ def tpg(document: Document) -> Any:
 
 
 OBJECT = "$.storage_objects[0]"
+ADDRESS = "$.targets[0].tpgs[0].portals[0].ip_address"
 
 
 def test_a_device_at_another_node_is_no_problem(pyshell: Pyshell, document: Document) -> None:
@@ -295,9 +296,58 @@ def test_what_a_handler_opens(
 @pytest.mark.parametrize("address", ["0.0.0.0", "[::0]", "::", "[::]"])
 def test_a_wildcard_portal(pyshell: Pyshell, document: Document, address: str) -> None:
     tpg(document)["portals"][0]["ip_address"] = address
-    told = f"{address} listens on all addresses of a node"
-    path = "$.targets[0].tpgs[0].portals[0].ip_address"
-    one_error(Checked(pyshell, document), path, told)
+    plain = "0.0.0.0" if "." in address else "::0"
+    why = "these are all addresses of a node, and a cluster moves single ones"
+    one_error(Checked(pyshell, document), ADDRESS, f"a cluster cannot move {plain}: {why}")
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.0.0.1", "this address never leaves a node"),
+        ("[::1]", "this address never leaves a node"),
+        ("[fe80::1]", "a link-local address belongs to one interface of one node"),
+        ("[fe80::1%eth0]", "a link-local address belongs to one interface of one node"),
+        ("169.254.1.1", "a link-local address belongs to one interface of one node"),
+        ("224.0.0.1", "this is not the address of one host"),
+        ("[ff02::1]", "this is not the address of one host"),
+        ("255.255.255.255", "this is not the address of one host"),
+        ("[::ffff:0.0.0.0]", "these are all addresses of a node"),
+        ("[::ffff:127.0.0.1]", "this address never leaves a node"),
+        ("[::ffff:192.168.56.110]", "this is the IPv4 address 192.168.56.110 in the form of IPv6"),
+    ],
+)
+def test_an_address_that_cannot_move(
+    pyshell: Pyshell, document: Document, address: str, why: str
+) -> None:
+    tpg(document)["portals"][0]["ip_address"] = address
+    checked = Checked(pyshell, document)
+    assert (checked.status, checked.errors) == (1, [ADDRESS])
+    assert why in checked.found[0]["message"]
+
+
+def test_an_address_of_another_target(pyshell: Pyshell, document: Document) -> None:
+    pyshell.must(
+        f"/iscsi create {OTHER}",
+        f"/iscsi/{OTHER}/tpg1/portals delete 0.0.0.0 3260",
+        f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.110 3261",
+    )
+    told = "uses 192.168.56.110, too: it loses the address when this target moves"
+    running = f"warning {ADDRESS}: the running /iscsi/{OTHER} {told}"
+    assert Checked(pyshell, document).texts == [running]
+    file = pyshell.config_dir / "cluster/other.json"
+    file.parent.mkdir(parents=True)
+    pyshell.must(f"saveconfig {file} target={OTHER}", f"/iscsi delete {OTHER}")
+    checked = Checked(pyshell, document)
+    assert checked.texts == [f"warning {ADDRESS}: /iscsi/{OTHER} in {file} {told}"]
+    assert checked.status == 0
+
+
+def test_a_portal_that_cannot_be_created_here(pyshell: Pyshell, document: Document) -> None:
+    pyshell.must(f"/iscsi create {OTHER}")
+    other = f"/iscsi/{OTHER}/tpg1/portals/0.0.0.0:3260"
+    told = f"{other} runs here: the kernel refuses this portal then"
+    assert Checked(pyshell, document).texts == [f"warning {ADDRESS}: {told}"]
 
 
 def test_no_wildcard_is_proposed(pyshell: Pyshell, document: Document) -> None:
@@ -310,10 +360,57 @@ def test_no_wildcard_is_proposed(pyshell: Pyshell, document: Document) -> None:
     assert "0.0.0.0" in Checked(pyshell, document, f"target={SERVER}").found[-1]["hint"]
 
 
-def test_no_portal_is_a_warning(pyshell: Pyshell, document: Document) -> None:
-    tpg(document)["portals"] = []
+def test_initiators_must_find_something(pyshell: Pyshell, document: Document) -> None:
+    one, path = tpg(document), "$.targets[0].tpgs[0]"
     told = "there are none: initiators cannot reach the target"
-    assert Checked(pyshell, document).texts == [f"warning $.targets[0].tpgs[0].portals: {told}"]
+    kept = one.pop("portals")
+    one_error(Checked(pyshell, document), f"{path}.portals", told)
+    one["portals"] = kept
+    one["enable"] = False
+    told = "the TPG is disabled: initiators cannot log in"
+    one_error(Checked(pyshell, document), f"{path}.enable", told)
+    one["enable"] = True
+    assert Checked(pyshell, document).texts == []
+    one.update(luns=[], node_acls=[])
+    assert f"{path}.luns" in Checked(pyshell, document).errors
+    document["targets"][0]["tpgs"] = []
+    assert "$.targets[0].tpgs" in Checked(pyshell, document).errors
+
+
+def test_a_second_tpg_can_be_disabled(pyshell: Pyshell, document: Document) -> None:
+    document["targets"][0]["tpgs"].append({"tag": 2, "enable": False})
+    assert Checked(pyshell, document).texts == []
+
+
+def test_a_secret_in_a_file_is_a_warning(
+    pyshell: Pyshell, document: Document, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.touch(0o600)
+    file.write_text("a-secret-of-this-test\n")
+    acl = tpg(document)["node_acls"][0]
+    acl.update(chap_userid="user", chap_password_file=str(file))
+    told = "another node may not have this file, and the checksum does not cover it"
+    path = "$.targets[0].tpgs[0].node_acls[0].chap_password_file"
+    assert Checked(pyshell, document).texts == [f"warning {path}: {told}"]
+    assert Checked(pyshell, document, f"target={OTHER}").status == 1
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o666, 0o700), (0o600, 0o777)])
+def test_a_file_that_others_can_write_is_an_error(
+    pyshell: Pyshell, document: Document, tmp_path: Path, file_mode: int, folder_mode: int
+) -> None:
+    file = Checked(pyshell, document).file
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    moved = file.rename(folder / "disks.json")
+    moved.chmod(file_mode)
+    folder.chmod(folder_mode)
+    ran = pyshell("check", str(moved), "cluster=true")
+    assert ran.status == 1
+    assert f"{moved}:1:1: error: restoreconfig and apply refuse it:" in ran.out
+    assert pyshell("apply", str(moved), f"target={SERVER}", "--dry-run").status != 0
+    assert ":1:1: warning:" in pyshell("check", str(moved)).out
 
 
 @pytest.mark.parametrize(
@@ -360,7 +457,7 @@ def test_settings_of_fabrics_are_a_warning(pyshell: Pyshell, document: Document)
 
 
 def test_there_is_one_target(pyshell: Pyshell, document: Document) -> None:
-    second = {"fabric": "iscsi", "wwn": OTHER, "tpgs": []}
+    second = {**document["targets"][0], "wwn": OTHER}
     document["targets"].append(second)
     told = "the file has 2 targets: a cluster moves one"
     assert one_error(Checked(pyshell, document), "$.targets", told)["hint"].startswith("target=")

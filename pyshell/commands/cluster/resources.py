@@ -24,8 +24,8 @@ from pyshell.commands.cluster.model import (
     Resource,
 )
 from pyshell.config import cluster_devices
+from pyshell.config.cluster_addresses import why_not_moved
 from pyshell.errors import ConflictError, UsageError
-from pyshell.lio import listing
 from pyshell.quoting import shell_word
 from pyshell.text import unsafe_in
 
@@ -263,7 +263,7 @@ def _ports(target: TargetEntry, wwn: str) -> dict[str, list[int]]:
                 f"{shown} by iSER or offload: such a portal cannot be created before its address,"
                 " and portblock does not block it."
             )
-        why = _not_moved(address)
+        why = why_not_moved(address)
         if why:
             raise ConflictError(
                 f"{shown}: {why}.", "Give the target a portal with an address of the cluster."
@@ -276,18 +276,6 @@ def _ports(target: TargetEntry, wwn: str) -> dict[str, list[int]]:
             f"{wwn} has no portal.", "Give the target a portal with an address of the cluster."
         )
     return found
-
-
-def _not_moved(address: str) -> str:
-    """Return why a cluster cannot move an address, "" if it can."""
-    parsed = ipaddress.ip_address(address)
-    if listing.is_wildcard(address):
-        return "these are all addresses of a node, and a cluster moves single ones"
-    if parsed.is_loopback:
-        return "this address never leaves a node"
-    if parsed.is_link_local:
-        return "a link-local address belongs to one interface of one node"
-    return ""
 
 
 def _address(name: str, address: str) -> Resource:
