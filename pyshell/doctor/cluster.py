@@ -10,7 +10,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyshell import names
 from pyshell.config import document_file, references, store, validate
+from pyshell.config.cluster_addresses import other_users
 from pyshell.config.compare import compare, settable
 from pyshell.config.document import Document, target_path
 from pyshell.config.model import items
@@ -19,6 +21,7 @@ from pyshell.config.running import read_running
 from pyshell.config.store import clustered
 from pyshell.doctor import Finding, error, info, pyshell, unseen, warning
 from pyshell.errors import PyshellError
+from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio
 from pyshell.quoting import shell_word
 from pyshell.text import counted, listed
@@ -50,6 +53,7 @@ def check_cluster(lio: Lio) -> Iterator[Finding]:
                 *_at_boot(lio, path, saved),
                 *_running(lio, file, path, document, running),
                 *_elsewhere(lio, file, path),
+                *_addresses(lio, path, document),
             ]
             yield from problems
             if not (found or problems):
@@ -72,7 +76,11 @@ def _paths(document: Document) -> set[str]:
 
 def _document(lio: Lio, file: Path) -> Iterator[Finding]:
     """Yield what is wrong with a document by itself."""
+    untrusted = False
     try:
+        for one in _untrusted(file):
+            untrusted = True
+            yield one
         yield from _private(file)
         found = validate.check(file, lio, _CHECKED)
     except PyshellError as failed:
@@ -81,11 +89,20 @@ def _document(lio: Lio, file: Path) -> Iterator[Finding]:
             return
         yield error(str(file), f"the cluster cannot start its target: {failed.message.rstrip('.')}")
         return
-    errors = sum(one.level == "error" for one in found)
+    errors = sum(one.level == "error" for one in found) - untrusted
     if errors:
         check = pyshell(lio, "check", str(file), cluster=True)
         message = f"it is not fit for a cluster: {counted(errors, 'error')}"
         yield warning(str(file), message, choices=[check])
+
+
+def _untrusted(file: Path) -> Iterator[Finding]:
+    """Yield an error for a document that other users can change: it is not applied."""
+    try:
+        document_file.read_file(file, trusted=True)
+    except UntrustedError as failed:
+        message = f"the cluster cannot start its target: {failed.message.rstrip('.')}"
+        yield error(str(file), message, *([failed.fix] if failed.fix else []))
 
 
 def _private(file: Path) -> Iterator[Finding]:
@@ -94,9 +111,6 @@ def _private(file: Path) -> Iterator[Finding]:
     except OSError as failed:
         raise PyshellError(f"{file}: {failed.strerror}", errno=failed.errno) from failed
     mode, word = stat.S_IMODE(found.st_mode), shell_word(str(file))
-    if found.st_uid not in (0, os.geteuid()):
-        message = "it does not belong to root: its owner decides which disks are exported"
-        yield warning(str(file), message, f"chown root: {word}")
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = f"other users can read it (mode {mode:04o}): it can contain CHAP secrets"
         yield warning(str(file), message, f"chmod 600 {word}")
@@ -115,6 +129,17 @@ def _elsewhere(lio: Lio, file: Path, path: str) -> Iterator[Finding]:
             " same one on all nodes"
         )
         yield warning(path, message)
+
+
+def _addresses(lio: Lio, path: str, document: Document) -> Iterator[Finding]:
+    """Yield who else uses an address that moves with a target."""
+    targets = [one for one in document.get("targets", ()) if target_path(one) == path]
+    tpgs = [tpg for target in targets for tpg in target.get("tpgs", ())]
+    every = (portal["ip_address"] for tpg in tpgs for portal in tpg.get("portals", ()))
+    for address in dict.fromkeys(map(names.known_address, every)):
+        for user in other_users(lio, path, address):
+            message = f"{user} uses its address {address}, too, and loses it when this target moves"
+            yield warning(path, message)
 
 
 def _at_boot(lio: Lio, path: str, saved: Document) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driver import SERVER, TPG, Pyshell
+from pyshell.files import paths as files_paths
 from pyshell.host.programs import Systemd
 from pyshell.simulator.simulated_machine import SimulatedMachine
 
@@ -106,15 +107,50 @@ def test_other_users_can_read_it(exported: Pyshell, file: Path) -> None:
 def test_it_does_not_belong_to_root(
     exported: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.stat
+    real = files_paths.file_faults
 
-    def given_away(path: Any, *words: Any, **values: Any) -> os.stat_result:
-        found = real(path, *words, **values)
-        return os.stat_result((*found[:4], 1234, *found[5:])) if path == file else found
+    def given_away(found: os.stat_result, descriptor: int, path: str) -> list[files_paths.Fault]:
+        fault = files_paths.Fault("it belongs to nobody", f"chown root {path}")
+        return [fault] if path == str(file) else real(found, descriptor, path)
 
-    monkeypatch.setattr(os, "stat", given_away)
-    found = [one["message"] for one in cluster(exported)]
-    assert any(text.startswith("it does not belong to root") for text in found)
+    monkeypatch.setattr(files_paths, "file_faults", given_away)
+    found = cluster(exported)
+    assert {(one["level"], one["path"]) for one in found} == {("error", str(file))}
+    (message,) = (one["message"] for one in found)
+    assert "is not trusted: it belongs to" in message
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_other_users_can_write_to_it(exported: Pyshell, file: Path, folder: bool) -> None:
+    place = file.parent if folder else file
+    place.chmod(0o777 if folder else 0o606)
+    found = cluster(exported)
+    assert found[0]["level"] == "error"
+    assert found[0]["message"].startswith("the cluster cannot start its target: ")
+    assert not any("is not fit for a cluster" in one["message"] for one in found)
+    for one in found:
+        follow(exported, one["commands"])
+    assert levels(exported) == []
+
+
+def test_another_target_has_its_address(exported: Pyshell, file: Path) -> None:
+    other = "iqn.2020-07.com.example:other"
+    exported.must(
+        f"/iscsi create {other}",
+        f"/iscsi/{other}/tpg1/portals create {ADDRESS} 3261",
+    )
+    told = f"uses its address {ADDRESS}, too, and loses it when this target moves"
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("warning", TARGET)
+    assert found["message"] == f"the running /iscsi/{other} {told}"
+    second = file.with_name("other.json")
+    exported.must(f"saveconfig {second} target={other}", f"/iscsi delete {other}")
+    found = [one for one in cluster(exported) if one["message"].endswith(told)]
+    assert [one["message"] for one in found] == [
+        f"/iscsi/{other} in {second} {told}",
+        f"the running {TARGET} {told}",
+        f"{TARGET} in {file} {told}",
+    ]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])
