@@ -355,7 +355,7 @@ def test_hostile_names_cannot_leave_their_line(
 def test_a_line_that_fails_ends_the_script(pyshell: Pyshell, file: Path, tmp_path: Path) -> None:
     write(file, DRBD)
     text = "\n".join(cib_lines(pyshell, file, "pcs"))
-    for failing, calls in (("", 8), ("cib", 1), ("-f", 2)):
+    for failing, calls in (("", 8), ("cluster", 1), ("-f", 2)):
         pcs = f'pcs() {{ echo x >>calls; [ "$1" != "{failing}" ]; }}; cp() {{ :; }}; '
         # The shell that the lines were pasted into continues.
         ran = subprocess.run(
