@@ -57,6 +57,8 @@ class PyshellError(Exception):
         """Whether to say that nothing was changed, where that is not obvious."""
         self.left: Sequence[Any] = ()
         """Operations that could not undo the steps before the failed one."""
+        self.as_json = False
+        """Whether the line that failed requested JSON."""
 
     def advice(self, *, in_batch: bool = False) -> str:
         """Return the hint, and that nothing was changed; in a batch, by this line."""

@@ -193,9 +193,10 @@ class Console:
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Print an error on standard error; `where` is the file and line of a batch."""
+        as_json = self.options.json or error.as_json
         lines = error_lines(
             error,
-            as_json=self.options.json,
+            as_json=as_json,
             compat=self.compat,
             where=where,
             columns=width(self.err) if is_able(self.err) else None,
@@ -203,7 +204,8 @@ class Console:
         self.out.flush()
         for line in lines:
             self.log("error", line)
-            self.err.write(f"{self._painted('error', self.laid_out(line), JOURNAL_ERROR)}\n")
+            shown = line if as_json else self.laid_out(line)
+            self.err.write(f"{self._painted('error', shown, JOURNAL_ERROR, as_json=as_json)}\n")
         self.err.flush()
 
     def laid_out(self, text: str) -> str:
@@ -212,8 +214,8 @@ class Console:
             return text
         return wrapped(text, width(self.err))
 
-    def _painted(self, part: str, text: str, priority: int) -> str:
-        if self._journal and not self.options.json:
+    def _painted(self, part: str, text: str, priority: int, *, as_json: bool = False) -> str:
+        if self._journal and not (self.options.json or as_json):
             return prioritised(text, priority)
         if not self._colour(self.err):
             return text

@@ -101,6 +101,9 @@ class Dispatcher:
         try:
             with self._piped(filters_of or line):
                 self._run_unfiltered(line)
+        except PyshellError as error:
+            error.as_json = console.options.json
+            raise
         finally:
             console.options = before
 

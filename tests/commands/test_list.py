@@ -185,6 +185,13 @@ def test_bad_input_is_one_line_with_a_hint(pyshell: Pyshell, words: str, told: s
     assert told in ran.err.splitlines()[0]
 
 
+def test_an_error_of_a_line_with_json_is_json(pyshell: Pyshell) -> None:
+    ran = pyshell("list", "luns", "columns=x", "-o", "json")
+    assert (json.loads(ran.err)["code"], ran.status) == (2, 2)
+    lines = pyshell.batch(["list luns columns=x -o json"]).err.splitlines()
+    assert json.loads(lines[0])["where"] == "stdin:1"
+
+
 def test_hostile_text_stays_on_its_line(several: Pyshell) -> None:
     info = several.configfs / f"iscsi/{SERVER}/tpgt_1/dynamic_sessions"
     info.unlink()
