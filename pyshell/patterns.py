@@ -91,4 +91,5 @@ def _limited(seconds: float) -> Iterator[None]:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        signal.signal(signal.SIGALRM, before)
+        # It is None if it was not set by Python.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)

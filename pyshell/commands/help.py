@@ -102,6 +102,7 @@ def help_(
         lines = _overview(node.path, commands)
         if not node.context.compat:
             lines += ["", f"Topics: {', '.join(topics.names())}."]
+            lines += ["After '|', filters choose lines of the output: 'help filters'."]
         return Lines(lines, sorted(commands), form="help")
     if topic in commands:
         lines = of_command(commands[topic], node.path)

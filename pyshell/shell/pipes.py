@@ -126,10 +126,12 @@ def _read(pipe: Word, words: Sequence[Word]) -> tuple[str, str]:
             column=name.end,
         )
     if len(arguments) > len(described.params):
+        surplus = arguments[len(described.params)]
+        options = "Options go before '|'." if surplus.raw.startswith("-") else ""
         raise UsageError(
             f"Too many arguments of '{name.text}'.",
-            "Quote blanks." if described.params else "",
-            column=arguments[len(described.params)].start,
+            options or ("Quote blanks." if described.params else ""),
+            column=surplus.start,
         )
     return name.text, arguments[0].meaning if arguments else ""
 
