@@ -20,7 +20,6 @@ from pyshell.commands.diff import (
     read_document,
 )
 from pyshell.commands.parameters import preferences
-from pyshell.commands.save import is_boot_file
 from pyshell.config import parts, references, restoration, store, validate
 from pyshell.config.document import Document, located, target_path
 from pyshell.config.document_file import typed
@@ -101,8 +100,7 @@ def apply(
         if document is not None:
             document = references.resolved(document)
             read = document, text
-            if _is_saved(node, file):
-                document, left = _left_to_cluster(node, document, target)
+            document, left = _left_to_cluster(node, document, file, target)
         keep = not prune if keep_omitted is None else keep_omitted
         found = _plan(node, document, prune, target, keep=keep, left=left)
         check(node.lio, found.operations)
@@ -144,23 +142,23 @@ def _plan(
     return plan(node.lio, running, wanted, prune=prune, keep=keep)
 
 
-def _is_saved(node: Node, file: str) -> bool:
-    """Return whether a word names what was saved: the boot file, a revision or a backup."""
+def _file(file: str) -> Path | None:
+    """Return the file that a word names, None for the saved configuration or a revision."""
     path = Path(os.path.expanduser(file))
-    if file == SAVED or revisions.is_number(file) or not os.path.exists(path):
-        return True
-    return is_boot_file(node.lio, path)
+    return None if file == SAVED or revisions.is_number(file) or not path.exists() else path
 
 
 def _left_to_cluster(
-    node: Node, document: Document, target: str | None
+    node: Node, document: Document, file: str, target: str | None
 ) -> tuple[Document, list[str]]:
-    """Return a saved configuration without targets under cluster control, and their paths.
+    """Return a document without targets that other files define for a cluster, and their paths.
 
     Raises ConflictError if `target` is one of them.
     """
-    own, left = cluster_control.to_restore(node.context, document)
-    if target is not None and left and not parts.of_target(own, target).get("targets"):
+    if target is not None:
+        document = parts.of_target(document, target)
+    own, left = cluster_control.to_restore(node.context, document, _file(file))
+    if document.get("targets") and target is not None and not own.get("targets"):
         raise cluster_control.refused(node.context, left[0])
     return own, left
 
@@ -206,8 +204,9 @@ def _all_faults(
     if target is not None:
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
         errors = [one for one in errors if owners.path(one.place) in inside]
-    elif _is_saved(node, file):
-        _, left = clustered.read(node.lio.config_dir).without(document)
+    else:
+        ours, own = clustered.read(node.lio.config_dir), _file(file)
+        _, left = (ours if own is None else ours.outside(own, document)).without(document)
         errors = [one for one in errors if not _is_any(owners.path(one.place), left)]
     errors += validate.keys_there_twice(text)
     if not errors:
@@ -388,16 +387,26 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 
 def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
-    """Raise ConflictError if operations delete a target under cluster control.
+    """Raise ConflictError if operations delete or create a target under cluster control.
 
-    Its creation can be the cluster's own command.
+    Its creation can be the cluster's own command, and meanwhile another node can run it. Its
+    storage objects are created only where it is running.
     """
+    ours = clustered.read(node.lio.config_dir)
+    if not ours.targets:
+        return
     deleted = {one.place.path for one in operations if isinstance(one, Deletion)}
-    for path, file in clustered.read(node.lio.config_dir).targets.items():
-        if path in deleted:
+    created = {one.place.path for one in operations if isinstance(one, Creation)}
+    here = {ours.targets.get(one.path) for one in listing.all_targets(node.lio)}
+    idle = {path: file for path, file in ours.storage.items() if file not in here}
+    for paths, known, verb, hint in (
+        (deleted, ours.targets, "delete", "Let the cluster stop it."),
+        (created, {**idle, **ours.targets}, "create", "Let the cluster start it."),
+    ):
+        for path in (one for one in known if one in paths):
             raise ConflictError(
-                f"This would delete {path}, which is under cluster control ({file}).",
-                f"Let the cluster stop it. {journal.SKIP}",
+                f"This would {verb} {path}, which is under cluster control ({known[path]}).",
+                f"{hint} {journal.SKIP}",
                 unchanged=True,
             )
 

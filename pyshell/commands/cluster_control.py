@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pyshell.config.document import Document
 from pyshell.config.model import Items
@@ -40,12 +41,17 @@ def refuse_unread(context: Context, *, force: bool) -> None:
         )
 
 
-def to_restore(context: Context, document: Document) -> tuple[Document, list[str]]:
+def to_restore(
+    context: Context, document: Document, file: Path | None = None
+) -> tuple[Document, list[str]]:
     """Return a saved configuration without targets under cluster control.
 
-    The second result has the paths of what is left to the cluster.
+    Those that its `file` puts under cluster control stay. The second result has the paths of what
+    is left to the cluster.
     """
     ours = clustered.read(context.lio.config_dir)
+    if file is not None:
+        ours = ours.outside(file, document)
     found = _without(context, ours, document, "it is left to the cluster")
     for note in ours.unread_notes():
         context.note(note)
@@ -55,10 +61,11 @@ def to_restore(context: Context, document: Document) -> tuple[Document, list[str
 def _without(
     context: Context, ours: Clustered, document: Document, what: str
 ) -> tuple[Document, list[str]]:
-    document, left = ours.without(document)
-    for note in ours.notes(left, what):
+    found, left = ours.without(document)
+    shared = ours.shared(document) if left else {}
+    for note in (*ours.notes(left, what), *ours.shared_notes(shared, what)):
         context.note(note)
-    return document, left
+    return found, left
 
 
 def beside(
@@ -71,8 +78,10 @@ def beside(
     ours = clustered.read(context.lio.config_dir).except_for(wanted)
     found = ours.others(running)
     stay = running.keys() - found.keys() - set(noted or ())
+    shared = ours.shared_items({path: running[path] for path in stay})
     unread = ours.unread_notes() if noted is None else ()
-    for note in (*ours.notes(stay, "it is left alone"), *unread):
+    what = "it is left alone"
+    for note in (*ours.notes(stay, what), *ours.shared_notes(shared, what), *unread):
         context.note(note)
     return found
 

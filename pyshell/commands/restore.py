@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pyshell.commands import change_text, cluster_control
 from pyshell.commands.apply import running_items
 from pyshell.commands.diff import items_of, load_trusted
-from pyshell.commands.save import boot_file, file_of, is_boot_file
+from pyshell.commands.save import boot_file, file_of
 from pyshell.config import object_operations, references, restoration, store
 from pyshell.config.document import is_empty
 from pyshell.config.model import items
@@ -34,10 +34,11 @@ from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations import preconditions
-from pyshell.lio.operations.base import Operation, carry_out
+from pyshell.lio.operations.base import Deletion, Operation, carry_out
 from pyshell.lio.operations.storage import remove_unexported
 from pyshell.lio.operations.targets import remove_target, remove_targets
 from pyshell.lio.sessions import sessions
+from pyshell.quoting import line
 from pyshell.text import listed
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Context, Node
@@ -219,15 +220,13 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
 def _left_to_cluster(
     node: Node, path: Path, document: Document, *, named: bool = False
 ) -> tuple[Document, list[str]]:
-    """Return a document without targets under cluster control if it is of the boot file.
+    """Return a document without targets under cluster control, unless its file is their own.
 
-    The second result has their paths. Another file is restored as it is. Raises ConflictError if
-    the target or storage object was `named`.
+    The second result has their paths. Raises ConflictError if the target or storage object was
+    `named`.
     """
-    if not is_boot_file(node.lio, path):
-        return document, []
-    own, left = cluster_control.to_restore(node.context, document)
-    if left and named:
+    own, left = cluster_control.to_restore(node.context, document, path)
+    if left and named and not (own.get("targets") or own.get("storage_objects")):
         raise cluster_control.refused(node.context, left[0])
     return own, left
 
@@ -446,13 +445,14 @@ def clearconfig(
     if not confirm:
         raise UsageError(
             "As a precaution, confirm=true needs to be set.",
-            "clearconfig confirm=true removes all.",
+            f"'{line('clearconfig', confirm=True, target=target, savefile=savefile)}'"
+            f" removes {'all' if target is None else target}.",
             targetcli="As a precaution, confirm=True needs to be set",
         )
     if target is not None:
         return _target_cleared(node, target, savefile)
     if savefile is not None:
-        raise UsageError("savefile= goes with target= alone.", "Give target=WWN.")
+        raise UsageError("savefile= needs target=.", "Give target=WWN.")
     ours = clustered.read(node.lio.config_dir)
     # What runs at the end of the service that restores at boot is not for the cluster's targets.
     spared = _spared(node, {}, []) if node.context.way == "boot" else frozenset()
@@ -488,6 +488,7 @@ def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
             raise NotFoundError(f"The file holds no target {wwn}.", unchanged=True)
         saved = document.get("storage_objects", [])
     operations = _removing_target(node, wwn, saved)
+    kept = _kept(node.lio, saved, operations)
     if not operations and savefile is None:
         raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
 
@@ -497,14 +498,17 @@ def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
             carry_out(node.lio, operations, lambda one, *_: gone.append(one), for_good=True)
         finally:
             node.context.note_removed(gone)
+        if kept is not None:
+            raise kept
         for entry in saved:
-            _must_be_released(node.lio, entry)
+            preconditions.must_be_free(node.lio, entry["plugin"], entry.get("dev", ""))
         words = "cleared" if operations else "is clear already"
         return Lines([f"Target {wwn} {words}"], idle=not operations)
 
     def foresee() -> Lines:
         ended = [one for one in sessions(node.lio) if one.tpg.target.is_named(wwn)]
-        return Lines([f"Would terminate the session of {one}." for one in ended])
+        lines = [f"Would terminate the session of {one}." for one in ended]
+        return Lines(lines, failure=kept)
 
     would = [f"Target {wwn} would be cleared"]
     return Work(would, run, "other", foresee, operations=lambda: operations, named=None)
@@ -529,13 +533,20 @@ def _removing_target(
     return found
 
 
-def _must_be_released(lio: Lio, entry: StorageObjectEntry) -> None:
-    """Raise BusyError if a storage object, or another user of its device or file, is left."""
-    place = listing.storage_object(lio, entry["plugin"], entry["name"])
-    if place is not None:
-        luns = listed([lun.path for lun in listing.luns_of(lio, place)], _SHOWN)
-        raise BusyError(f"{place.path} is not deleted: {luns} exports it.", path=place.path)
-    preconditions.must_be_free(lio, entry["plugin"], entry.get("dev", ""))
+def _kept(
+    lio: Lio, saved: Sequence[StorageObjectEntry], operations: Sequence[Operation]
+) -> BusyError | None:
+    """Return the error for a storage object in `saved` that is not deleted, None if all are."""
+    gone = {one.place.path for one in operations if isinstance(one, Deletion)}
+    for entry in saved:
+        place = listing.storage_object(lio, entry["plugin"], entry["name"])
+        if place is not None and place.path not in gone:
+            luns = [lun.path for lun in listing.luns_of(lio, place) if lun.path not in gone]
+            return BusyError(
+                f"{place.path} is not deleted with the target: {listed(luns, _SHOWN)} exports it.",
+                path=place.path,
+            )
+    return None
 
 
 def removing_all(node: Node, spared: Collection[str] = ()) -> Sequence[Operation]:

@@ -25,7 +25,7 @@ from pyshell.config.target_checks import MOVING_ADDRESS, exported
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import normal_wwn, storage_object_path
+from pyshell.lio.identifiers import normal_path, normal_wwn, storage_object_path
 from pyshell.lio.operations.preconditions import identity
 from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
 from pyshell.text import counted, did_you_mean, listed
@@ -297,6 +297,16 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
     devices = {}
     for entry in DocumentEntry(document, ()).each("storage_objects"):
         devices[_used_by(lio, entry)] = _path(entry)
+    own = [
+        f"/{fabric}/{normal_wwn(fabric, wwn)}"
+        for one in part.targets
+        if (fabric := one.text("fabric")) and (wwn := one.text("wwn"))
+    ]
+    luns = {
+        normal_path(one.entry["storage_object"]): one.path
+        for one in located(document)
+        if one.kind == "luns" and not any(is_below(one.path, target) for target in own)
+    }
     message = f"{path} has it, too, and is restored at boot, outside the cluster"
     hint = f"Put this file into {path.parent / clustered.FOLDER}, then run saveconfig."
     for target in part.targets:
@@ -306,7 +316,9 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
     for one in part.objects:
         used = _used_by(lio, one)
         if _path(one) in saved:
-            yield error(one.at("name"), message, hint)
+            lun = luns.get(_path(one))
+            told = f"{lun} exports it there: delete that LUN. {hint}" if lun else hint
+            yield error(one.at("name"), message, told)
         elif used is not None and used in devices:
             told = f"{path} has {devices[used]} on the same device, and is restored at boot"
             yield error(one.at("name"), told, "Remove that object, then run saveconfig.")

@@ -63,10 +63,14 @@ def without_targets(
 ) -> Document:
     """Return a document without targets, the storage objects that only they export, and `storage`.
 
-    All are named by their paths. A storage object that another target exports stays.
+    All are named by their paths. Other targets are without their LUNs of `storage`.
     """
     every = document.get("targets", [])
-    kept = [target for target in every if target_path(target) not in targets]
+    kept = [
+        target if exported(target).isdisjoint(storage) else _only(target, _is_none_of(storage))
+        for target in every
+        if target_path(target) not in targets
+    ]
     own = {path for target in every if target_path(target) in targets for path in exported(target)}
     gone = own.union(storage) - {path for target in kept for path in exported(target)}
     objects = document.get("storage_objects", [])
@@ -122,6 +126,10 @@ def _link(lun: LunEntry) -> str:
 def exported(target: TargetEntry) -> set[str]:
     """Return the paths of the storage objects that a target exports."""
     return {_link(lun) for tpg in target.get("tpgs", []) for lun in tpg.get("luns", [])}
+
+
+def _is_none_of(storage: Collection[str]) -> Callable[[str], bool]:
+    return lambda link: link not in storage
 
 
 def _only(target: TargetEntry, wanted: Callable[[str], bool]) -> TargetEntry:

@@ -60,6 +60,7 @@ def check_cluster(lio: Lio) -> Iterator[Finding]:
                 here = path in _paths(running)
                 word = "runs here" if here else "does not run here"
                 yield info(path, f"it is under cluster control ({file}) and {word}")
+    yield from _exported_here(lio, running, saved)
 
 
 def _saved(lio: Lio) -> Document:
@@ -153,6 +154,21 @@ def _at_boot(lio: Lio, path: str, saved: Document) -> Iterator[Finding]:
             " program can restore it at boot, outside the cluster. saveconfig removes it there"
         )
         yield error(path, message, choices=[pyshell(lio, "saveconfig")])
+
+
+def _exported_here(lio: Lio, running: Document, saved: Document) -> Iterator[Finding]:
+    """Yield the LUNs of this host's own targets that export a storage object of the cluster."""
+    ours = clustered.read(lio.config_dir)
+    here = ours.shared(running)
+    for path, link in {**ours.shared(saved), **here}.items():
+        about = f"it exports {link}, which is under cluster control ({ours.storage[link]})"
+        above, _, lun = path.rpartition("/")
+        if path in here:
+            message = f"{about}: two hosts can write to this disk. Delete this LUN"
+            yield error(path, message, choices=[pyshell(lio, above, "delete", lun)])
+        else:
+            message = f"{about}: another program can restore it at boot. saveconfig removes it"
+            yield error(path, message, choices=[pyshell(lio, "saveconfig")])
 
 
 def _running(

@@ -94,7 +94,7 @@ class Changes:
             self._foretell(change)
             return
         if not forced:
-            _confirm(self._console, self.lio, change.operations, change.named, change.undoes)
+            self._confirm(change.operations, change.named, undoes=change.undoes)
         disturbed = self._disturbed(change)
         dropped = self._dropped(change.operations, "Dropped")
         with interrupts_held() as interrupted:
@@ -168,6 +168,38 @@ class Changes:
             return []
         return _sessions_disturbed(self.lio, change.operations)
 
+    def _confirm(
+        self,
+        operations: Sequence[Operation],
+        named: Sequence[str] | None,
+        *,
+        undoes: str = "",
+        asks: str = "",
+    ) -> None:
+        """Ask before operations disturb sessions or remove objects not `named`, or if it `asks`.
+
+        Questions are asked only at a terminal, without --yes, and not in targetcli mode. Other
+        programs, such as a cluster's agent, can change the target meanwhile: all preconditions are
+        checked afterwards. Raises PyshellError if the answer is no.
+        """
+        console = self._console
+        answered = console.compat or console.options.yes
+        if answered or not (console.stdin.isatty() and console.err.isatty()):
+            return
+        disturbed = _sessions_disturbed(self.lio, operations)
+        for one in disturbed:
+            console.note(f"  {one.session}")
+        effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
+        if not effect:
+            return
+        if undoes:
+            effect = f"undoes '{undoes}' and {effect}"
+        with self._context.lock_lent(0):
+            if not console.confirmed(f"This {effect}. Continue? [y/N] "):
+                raise PyshellError(
+                    "Nothing was changed.", "--yes answers such questions in advance."
+                )
+
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
         console = self._console
@@ -175,7 +207,7 @@ class Changes:
             self._foretell_work(work)
             return
         if not forced:
-            _confirm(console, self.lio, work.operations(), work.named, asks=work.asks)
+            self._confirm(work.operations(), work.named, asks=work.asks)
         at_boot = console.options.way == BOOT
         disturbed = [] if console.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
@@ -360,32 +392,6 @@ _COUNTED: tuple[type[Identifier], ...] = (
     Target, Tpg, StorageObject, AluaGroup, Lun, NodeAcl, MappedLun, Portal,
 )  # fmt: skip
 """The kinds of objects that a question counts, in its order."""
-
-
-def _confirm(
-    console: Console,
-    lio: Lio,
-    operations: Sequence[Operation],
-    named: Sequence[str] | None,
-    undoes: str = "",
-    asks: str = "",
-) -> None:
-    """Ask before operations disturb sessions or remove objects that are not `named`, or `asks`.
-
-    Questions are asked only at a terminal, without --yes, and not in targetcli mode.
-    Raises PyshellError if the answer is no.
-    """
-    answered = console.compat or console.options.yes
-    if answered or not (console.stdin.isatty() and console.err.isatty()):
-        return
-    disturbed = _sessions_disturbed(lio, operations)
-    for one in disturbed:
-        console.note(f"  {one.session}")
-    effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
-    if effect and undoes:
-        effect = f"undoes '{undoes}' and {effect}"
-    if effect and not console.confirmed(f"This {effect}. Continue? [y/N] "):
-        raise PyshellError("Nothing was changed.", "--yes answers such questions in advance.")
 
 
 def _would_disturb(

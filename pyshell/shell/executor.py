@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pyshell.config import store
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
+from pyshell.lio.configfs import is_below
 from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
@@ -169,6 +170,9 @@ class Executor:
 
     def _change(self, change: Change) -> None:
         self.changes.change(change, self._line, forced=self._forced)
+        if change.moved is not None and not self._console.options.dry_run:
+            self.path = _moved(self.path, *change.moved)
+            self.previous_path = _moved(self.previous_path, *change.moved)
         goes = change.made is not None and not self._console.options.dry_run
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
@@ -320,3 +324,8 @@ class Saving:
 def marked(sentences: Iterable[str]) -> list[str]:
     """Mark each line of a dry run."""
     return [f"{sentence} (dry run)" for sentence in sentences]
+
+
+def _moved(path: str, old: str, new: str) -> str:
+    """Return a path as it is after a node has moved."""
+    return f"{new}{path.removeprefix(old)}" if is_below(path, old) else path

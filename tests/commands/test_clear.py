@@ -75,10 +75,15 @@ def test_it_fails_while_another_target_exports_one_of_the_objects(
     exported: Pyshell, file: Path
 ) -> None:
     exported.must(f"/iscsi/{OTHER}/tpg1/luns create /backstores/block/lee_block")
-    ran = exported("clearconfig", "confirm=true", f"target={SERVER}", f"savefile={file}")
+    words = ("clearconfig", "confirm=true", f"target={SERVER}", f"savefile={file}")
+    dry = exported(*words, "--dry-run")
+    assert SERVER in exported.line("ls /").out
+    ran = exported(*words)
+    assert (ran.status, ran.err) == (dry.status, dry.err)
     assert ran.status == 5
     assert ran.err.startswith(
-        f"/backstores/block/lee_block is not deleted: /iscsi/{OTHER}/tpg1/luns/lun1 exports it."
+        "/backstores/block/lee_block is not deleted with the target:"
+        f" /iscsi/{OTHER}/tpg1/luns/lun1 exports it."
     )
     assert SERVER not in exported.line("ls /").out
 
@@ -114,7 +119,7 @@ def test_a_device_that_is_gone_is_free(exported: Pyshell, file: Path) -> None:
     ("words", "status", "message"),
     [
         (["target=iqn.2020-07.com.example:none"], 3, "No such target: iqn.2020-07.com.example:"),
-        (["savefile=x.json"], 2, "savefile= goes with target= alone. Give target=WWN."),
+        (["savefile=x.json"], 2, "savefile= needs target=. Give target=WWN."),
         ([f"target={OTHER}", "savefile=FILE"], 3, f"The file holds no target {OTHER}."),
         ([f"target={OTHER}", "savefile=/nosuch.json"], 3, "Restore file /nosuch.json not found."),
     ],
@@ -170,3 +175,10 @@ def test_one_storage_object_is_restored_and_nothing_else(exported: Pyshell, file
         "emulate_caw=1 "
     ]
     assert exported.must("ls /") == before
+
+
+def test_the_hint_repeats_what_is_to_be_cleared(exported: Pyshell) -> None:
+    ran = exported("clearconfig", f"target={SERVER}")
+    assert ran.status == 2
+    assert f"'clearconfig confirm=true target={SERVER}' removes {SERVER}." in ran.err
+    assert "'clearconfig confirm=true' removes all." in exported("clearconfig").err

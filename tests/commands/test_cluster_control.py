@@ -88,10 +88,65 @@ def test_it_is_saved_to_other_files(moved: Pyshell, tmp_path: Path) -> None:
     assert targets(found) == {SERVER, OTHER}
 
 
-def test_a_storage_object_that_another_target_exports_is_saved(moved: Pyshell) -> None:
-    moved.must(f"/iscsi/{OTHER}/tpg1/luns create {DISK}")
-    moved("saveconfig")
-    assert names(moved.document()) == {"local", "lee_block"}
+@pytest.fixture
+def shared(moved: Pyshell) -> Pyshell:
+    """Return the host whose own target exports the disk of the cluster's target as well."""
+    moved.prepare(
+        f"/iscsi/{OTHER}/tpg1/luns create {DISK}",
+        f"/iscsi/{OTHER}/tpg1/acls create {CLIENT}",
+    )
+    return moved
+
+
+LUN = f"/iscsi/{OTHER}/tpg1/luns/lun1"
+
+
+def luns(document: Any) -> list[str]:
+    return [
+        lun["storage_object"]
+        for target in document["targets"]
+        for tpg in target["tpgs"]
+        for lun in tpg["luns"]
+    ]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_its_storage_object_is_not_saved_for_another_target(shared: Pyshell, here: bool) -> None:
+    if not here:
+        shared.must(f"/iscsi delete {SERVER}")
+    ran = shared("saveconfig")
+    assert ran.status == 0
+    assert f"{LUN} exports {DISK}, which is under cluster control ({cluster_file(shared)}): " in (
+        ran.err
+    )
+    assert names(shared.document()) == {"local"}
+    assert luns(shared.document()) == [OWN]
+    (acl,) = shared.document()["targets"][0]["tpgs"][0]["node_acls"]
+    assert [one["tpg_lun"] for one in acl["mapped_luns"]] == [0]
+    assert "is saved in" in shared.line("status").out
+    assert shared("diff").status == 0
+
+
+def test_a_lun_of_its_storage_object_is_not_restored(shared: Pyshell, tmp_path: Path) -> None:
+    for file in (tmp_path / "all.json", shared.saved_file):
+        aside = cluster_file(shared).rename(shared.config_dir / "aside")
+        shared.must(f"saveconfig {file}")
+        aside.rename(cluster_file(shared))
+    cleared(shared)
+    for line in (f"apply {tmp_path}/all.json", "restoreconfig", "apply saved prune=true"):
+        ran = shared.line(line)
+        assert ran.status == 0
+        assert ran.err.count(LUN) == 1
+        assert luns(running(shared)) == [OWN]
+        assert names(running(shared)) == {"local"}
+        shared.must(f"clearconfig confirm=true target={OTHER}")
+
+
+def test_a_lun_of_its_storage_object_is_left_alone(shared: Pyshell) -> None:
+    shared("saveconfig")
+    ran = shared("apply", "saved", "prune=true")
+    assert f"{LUN} exports {DISK}, which is under cluster control" in ran.err
+    assert luns(running(shared)).count(DISK) == 2
 
 
 def test_its_storage_objects_are_not_saved_while_it_starts_or_stops(moved: Pyshell) -> None:
@@ -226,6 +281,55 @@ def test_its_own_document_can_be_applied_and_restored(saved_before: Pyshell) -> 
         saved_before.must(line)
         assert targets(running(saved_before)) == {SERVER}
         saved_before.must(f"clearconfig confirm=true target={SERVER}")
+
+
+@pytest.fixture
+def backup(moved: Pyshell) -> Path:
+    """Return a file with the whole configuration from before, and a change of the target."""
+    file = moved.config_dir / "whole-host.json"
+    moved.must(f"saveconfig {file}")
+    text = file.read_text()
+    assert '"login_timeout": 15' in text
+    file.write_text(text.replace('"login_timeout": 15', '"login_timeout": 20'))
+    return file
+
+
+@pytest.mark.parametrize("line", ["restoreconfig {}", "apply {}", "apply {} prune=true"])
+def test_a_backup_does_not_create_it(moved: Pyshell, backup: Path, line: str) -> None:
+    cleared(moved)
+    ran = moved.line(line.format(backup))
+    assert f"{MOVED} {CONTROL} ({cluster_file(moved)}): it is left to the cluster." in ran.err
+    assert ran.status == 0
+    assert targets(running(moved)) == {OTHER}
+    assert names(running(moved)) == {"local"}
+
+
+@pytest.mark.parametrize("line", ["restoreconfig {} clear_existing=true", "apply {} prune=true"])
+def test_a_backup_does_not_change_it(moved: Pyshell, backup: Path, line: str) -> None:
+    moved.must("/backstores/ramdisk create more 1M")
+    ran = moved.line(line.format(backup))
+    assert ran.err.count(MOVED) == 1
+    assert names(running(moved)) == {"lee_block", "local"}
+    assert moved.read(f"iscsi/{SERVER}/tpgt_1/attrib/login_timeout").strip() == "15"
+
+
+def test_a_backup_cannot_be_applied_to_it(moved: Pyshell, backup: Path) -> None:
+    for line in (f"apply {backup}", f"restoreconfig {backup}", f"apply {backup} prune=true"):
+        ran = moved.line(f"{line} target={SERVER}")
+        assert ran.status == 5
+        assert CONTROL in ran.err
+    cleared(moved)
+    moved.must(f"apply {backup} target={OTHER}")
+    assert moved("restoreconfig", str(backup), "storage_object=lee_block").status == 5
+    assert targets(running(moved)) == {OTHER}
+
+
+def test_a_link_to_its_own_document_is_that_document(moved: Pyshell, tmp_path: Path) -> None:
+    cleared(moved)
+    link = tmp_path / "link.json"
+    link.symlink_to(cluster_file(moved))
+    moved.must(f"apply {link} target={SERVER}")
+    assert targets(running(moved)) == {SERVER}
 
 
 def test_what_was_missing_of_it_is_not_added(pyshell: Pyshell) -> None:
@@ -368,6 +472,28 @@ def test_undo_does_not_delete_what_the_cluster_started(moved: Pyshell) -> None:
     assert targets(running(moved)) == {SERVER}
     moved.must(f"{TPG} set attribute login_timeout=20", "undo")
     assert moved.read(f"iscsi/{SERVER}/tpgt_1/attrib/login_timeout").strip() == "15"
+
+
+@pytest.mark.parametrize("line", ["unshare lee_block", f"/iscsi delete {SERVER}"])
+def test_undo_does_not_create_it_again(moved: Pyshell, line: str) -> None:
+    """Another host can run it by now."""
+    moved.line(line)
+    ran = moved("undo")
+    assert ran.status == 5
+    assert "This would create " in ran.err
+    assert f", which is under cluster control ({cluster_file(moved)})" in ran.err
+    assert targets(running(moved)) == {OTHER}
+
+
+def test_undo_does_not_open_its_device_again(moved: Pyshell) -> None:
+    moved.must(f"/iscsi delete {SERVER}", f"/backstores/block delete {DISK[18:]}")
+    assert f"This would create {DISK}, which is under cluster control" in moved("undo").err
+
+
+def test_undo_restores_a_lun_of_it_while_it_runs(moved: Pyshell) -> None:
+    assert moved("/backstores/block", "delete", "lee_block").status == 0
+    moved.must("undo")
+    assert names(running(moved)) == {"lee_block", "local"}
 
 
 # clearconfig

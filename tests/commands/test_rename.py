@@ -251,8 +251,9 @@ def test_reservations_with_aptpl_stay_with_the_storage_object(exported: Pyshell)
     exported.must(
         f"login {CLIENT}",
         f"reserve {CLIENT} key=0xabc1 type=write_exclusive aptpl=true",
-        f"{DISK} rename data1",
     )
+    ran = exported.line(f"{DISK} rename data1").done()
+    assert "; it is stored, and restored with the storage object." in ran.out
     info = exported("-o", "json", "/backstores/block/data1", "info").json["result"]
     assert [one["initiator"] for one in info["reservations"]["holders"]] == [CLIENT]
 
@@ -321,7 +322,16 @@ def test_what_a_cluster_starts_is_not_renamed(rich: Pyshell, kind: str) -> None:
     assert rich.tree() == before
 
 
-def test_the_prompt_goes_to_the_new_name(rich: Pyshell) -> None:
-    rich.must("set global auto_cd_after_create=true")
-    ran = rich.batch([f"cd {DISK}", "rename data1", "pwd"])
-    assert "/backstores/block/data1" in ran.lines
+@pytest.mark.parametrize("kind", RENAMES)
+def test_the_prompt_follows_the_object(rich: Pyshell, kind: str) -> None:
+    path, _, rename = LINES[kind].partition(" ")
+    ran = rich.batch([f"cd {path}", rename, "pwd", "info"]).done()
+    folder, _, old = path.rpartition("/")
+    new = rename.split()[1]
+    prefix = old.rstrip("0123456789") if kind in ("TPG", "LUN", "mapped LUN") else ""
+    assert f"{folder}/{prefix}{new.removeprefix('lun')}" in ran.lines
+
+
+def test_a_path_below_the_object_follows_it(rich: Pyshell) -> None:
+    ran = rich.batch([f"cd {TPG}/luns", f"/iscsi/{SERVER} rename {OTHER}", "pwd"]).done()
+    assert f"/iscsi/{OTHER}/tpg1/luns" in ran.lines

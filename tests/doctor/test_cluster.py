@@ -204,3 +204,28 @@ def test_another_node_has_another_document(
     (found,) = cluster(exported)
     assert (found["level"], found["path"]) == ("warning", TARGET)
     assert found["message"].startswith(f"node2 has another document than {file} here")
+
+
+def test_another_target_exports_its_disk(exported: Pyshell, file: Path) -> None:
+    other = "iqn.2020-07.192.168.56.101:other"
+    exported.must(f"/iscsi create {other}")
+    exported.must(f"/iscsi/{other}/tpg1/luns create /backstores/block/lee_block")
+    aside = file.rename(file.with_suffix(".aside"))
+    exported.must("saveconfig")
+    aside.rename(file)
+    lun = f"/iscsi/{other}/tpg1/luns/lun0"
+
+    def found() -> Any:
+        return [one for one in cluster(exported) if one["path"] == lun]
+
+    (one,) = found()
+    assert one["level"] == "error"
+    assert "two hosts can write to this disk" in one["message"]
+    check = exported("check", str(file), "cluster=true")
+    assert f"{lun} exports it there: delete that LUN." in check.out + check.err
+    exported.must(f"{lun.rpartition('/')[0]} delete lun0")
+    (one,) = found()
+    assert "saveconfig removes it" in one["message"]
+    exported("saveconfig")
+    assert found() == []
+    assert exported("check", str(file), "cluster=true").status == 0

@@ -113,7 +113,7 @@ def test_another_boot_is_another_export() -> None:
 def test_lost_blocks_and_errors_fail_a_round() -> None:
     done = record.Round("a", 1, 0.0, found={"takeovers_expected": 1})
     spans = [Span("node1", 1, 1.0, 2.0), Span("node2", 2, 5.0, 6.0)]
-    written = {"acknowledged": 5, "lost": [], "errors": [], "longest_pause": 3.0}
+    written = {"acknowledged": 5, "lost": [], "wrong": [], "errors": [], "longest_pause": 3.0}
     record.judge(done, written, spans, {})
     assert record.as_record(done, written, spans, {})["passed"]
     record.judge(done, {**written, "lost": [{"place": 1}], "errors": [{"write": 2}]}, spans, {})
@@ -135,16 +135,17 @@ def test_the_writer_finds_a_lost_block(disk: Path) -> None:
         one.write()
     for place in range(4):
         one.read(place)
-    assert (one.reads, one.lost) == (4, [])
+    assert (one.reads, one.wrong) == (4, [])
     os.pwrite(opened, writer.block(one.run, 1), writer.BLOCK)  # what block 5 had replaced
     os.pwrite(opened, b"damaged", 2 * writer.BLOCK)
     for place in range(4):
         one.read(place)
     os.close(opened)
-    assert one.lost == [
-        {"place": 1, "expected": 5, "found": 1},
-        {"place": 2, "expected": 2, "found": None},
+    assert [(lost["place"], lost["expected"], lost["found"]) for lost in one.wrong] == [
+        (1, 5, 1),
+        (2, 2, None),
     ]
+    assert bytes.fromhex(str(one.wrong[1]["head"])).startswith(b"damaged")
 
 
 def test_pauses_are_between_acknowledgements() -> None:
@@ -152,13 +153,16 @@ def test_pauses_are_between_acknowledgements() -> None:
     assert writer.pauses(times) == [(0.3, 60.0)]
 
 
-@pytest.mark.parametrize("export", ["target-pyshell.xml", "target-stock.xml"])
+@pytest.mark.parametrize("export", [layout.PYSHELL, layout.STOCK])
 @pytest.mark.parametrize("name", sorted(path.name for path in layout.FILES.iterdir()))
 def test_the_clusters_files_have_all_fields(name: str, export: str) -> None:
     text = layout.filled(name, layout.Times(), export)
     assert not re.search(r"@[A-Z_]+@", text)
     if name.startswith("cib"):
         ElementTree.fromstring(text)
+    if name == "cib-resources.xml":
+        target_first = text.index('id="address1"') > text.index(f'"{layout.TARGET}"')
+        assert target_first == (export == layout.PYSHELL)
 
 
 def test_the_switch_learns_addresses() -> None:
@@ -190,11 +194,11 @@ def test_the_switch_learns_addresses() -> None:
 
 def test_the_page_sums_up_the_rounds(tmp_path: Path) -> None:
     about = {"date": "2026-01-02T", "commit": "1a2b", "versions": {"linux": "6"}, "times": {"t": 2}}
-    written = {"acknowledged": 5, "lost": [], "errors": [], "longest_pause": 70.0}
+    written = {"acknowledged": 5, "lost": [], "wrong": [], "errors": [], "longest_pause": 70.0}
     rounds = []
     for number, pause in ((1, 70.0), (2, 90.4)):
         done = record.Round("b", number, 0.0, found={"seconds_to_reset": 1.6})
         rounds.append(record.as_record(done, {**written, "longest_pause": pause}, [], {}))
     record.keep(tmp_path / "b.json", about, rounds)
     row = page.text(tmp_path).splitlines()[2].split(" | ")
-    assert row[1:] == ["2", "2", "10", "0", "0", "70 to 90 s", "old node reset after 1.6 s |"]
+    assert row[1:] == ["2", "2", "10", "0", "0", "0", "70 to 90 s", "old node reset after 1.6 s |"]

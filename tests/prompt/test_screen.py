@@ -217,6 +217,20 @@ def test_ux_row_9_what_goes_with_a_storage_object_is_named(exported: Pyshell) ->
     assert exported.tree() == before
 
 
+def test_an_open_question_does_not_keep_others_from_changing_the_target(
+    exported: Pyshell,
+) -> None:
+    with Screen(exported.folder) as screen:
+        screen.prompt()
+        screen.type(f"/backstores/block delete lee_block{ENTER}")
+        screen.see("Continue? [y/N]")
+        exported.must(f"{TPG}/acls delete {CLIENT}")
+        screen.type(f"y{ENTER}")
+        screen.see("There is no mapped LUN 0")
+        screen.prompt()
+    assert "lee_block" in exported.line("ls /").out
+
+
 def test_leaving_asks_to_save_leave_or_stay(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder) as screen:
         screen.prompt()

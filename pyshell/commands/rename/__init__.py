@@ -39,9 +39,13 @@ def renamed(
         return Lines([f"This is already the name of {old}."])
     must_be_free(Foreseen(node.lio), new)
     cluster_control.refuse_change(node.context, [old.path, *_exporting(node.lio, old)])
+    folder, _, old_name = node.path.rpartition("/")
+    new_path = f"{folder}/{new.path.rpartition('/')[2]}"
+    # A node of ACLs is named by their tag, if they have one.
+    moved = (node.path, new_path) if old.path.endswith(f"/{old_name}") else None
     said = f"Renamed {old} to {name}: it was recreated."
     note = " ".join(notes)
-    return Change([*plan()], new.path, after=lambda: [said], note=note, named=None)
+    return Change([*plan()], after=lambda: [said], note=note, named=None, moved=moved)
 
 
 def _exporting(lio: Lio, place: Identifier) -> list[str]:

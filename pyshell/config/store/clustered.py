@@ -18,7 +18,7 @@ from pyshell.config.document import Document, located, target_path
 from pyshell.config.model import Items
 from pyshell.errors import PyshellError, os_errors
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import Lun, storage_object_path
+from pyshell.lio.identifiers import Lun, normal_path, storage_object_path
 
 FOLDER = "cluster"
 """Folder of the documents, beside the boot file. Nobody need have it."""
@@ -37,25 +37,57 @@ class Clustered:
     """Files that cannot be read, or the folder, and why."""
 
     def without(self, document: Document) -> tuple[Document, list[str]]:
-        """Return a document without these targets and the storage objects that only they export.
+        """Return a document without these targets, their storage objects, and other LUNs of these.
 
-        The second result has the paths of what is omitted: targets, then storage objects.
+        A storage object that only these targets export is omitted, too. The second result has the
+        paths of what is omitted: targets, then storage objects, then LUNs of other targets.
         """
         if not self.targets:
             return document, []
         found = parts.without_targets(document, self.targets, self.storage)
-        kept = set(_owners(found))
-        return found, [path for path in _owners(document) if path not in kept]
+        kept = set(self._owners(found))
+        return found, [path for path in self._owners(document) if path not in kept]
+
+    def _owners(self, document: Document) -> list[str]:
+        """Return the paths of the targets of a document, then of storage objects and other LUNs."""
+        found: dict[str, list[str]] = {"targets": [], "storage_objects": [], "luns": []}
+        for one in located(document):
+            if one.kind in found and not (one.kind == "luns" and _is_any(one.path, self.targets)):
+                found[one.kind].append(one.path)
+        return [path for paths in found.values() for path in paths]
 
     def others(self, found: Items) -> Items:
         """Return the objects of a configuration that `without` keeps."""
         if not self.targets:
             return found
         luns = [item for item in found.values() if isinstance(item.place, Lun)]
-        kept = {link for lun in luns if not _is_any(lun.path, self.targets) for link in lun.links}
         own = {link for lun in luns if _is_any(lun.path, self.targets) for link in lun.links}
-        roots = {*self.targets, *(own.union(self.storage) - kept)}
-        return {path: item for path, item in found.items() if not _is_any(path, roots)}
+        shared = self.shared_items(found).keys()
+        other = [lun for lun in luns if lun.path not in shared]
+        kept = {k for lun in other if not _is_any(lun.path, self.targets) for k in lun.links}
+        roots = {*self.targets, *(own.union(self.storage) - kept), *shared}
+        return {
+            path: item
+            for path, item in found.items()
+            if not _is_any(path, roots) and shared.isdisjoint(item.links)
+        }
+
+    def shared(self, document: Document) -> dict[str, str]:
+        """Return the LUNs of other targets that export these storage objects, with their paths."""
+        luns = [one for one in located(document) if one.kind == "luns"] if self.storage else []
+        return self._shared((one.path, normal_path(one.entry["storage_object"])) for one in luns)
+
+    def shared_items(self, found: Items) -> dict[str, str]:
+        """Return the same of a configuration's objects."""
+        luns = [item for item in found.values() if isinstance(item.place, Lun)]
+        return self._shared((lun.path, link) for lun in luns for link in lun.links)
+
+    def _shared(self, luns: Iterable[tuple[str, str]]) -> dict[str, str]:
+        return {
+            path: link
+            for path, link in luns
+            if link in self.storage and not _is_any(path, self.targets)
+        }
 
     def except_for(self, wanted: Items) -> Clustered:
         """Return this without the objects that a configuration itself has or exports."""
@@ -66,11 +98,28 @@ class Clustered:
             storage={path: file for path, file in self.storage.items() if path not in named},
         )
 
+    def outside(self, file: Path, document: Document) -> Clustered:
+        """Return this without what a document may create: the targets that its own file defines."""
+        own = os.path.realpath(file)
+        elsewhere = {t: one for t, one in self.targets.items() if os.path.realpath(one) != own}
+        if len(elsewhere) == len(self.targets):
+            return self
+        ours = [one for one in document.get("targets", ()) if target_path(one) not in elsewhere]
+        links = {link for one in ours for link in parts.exported(one)}
+        storage = {path: one for path, one in self.storage.items() if path not in links}
+        return replace(self, targets=elsewhere, storage=storage)
+
     def notes(self, paths: Collection[str], what: str) -> Iterator[str]:
         """Yield a sentence for each target among `paths`."""
         for path, file in self.targets.items():
             if path in paths:
                 yield f"{path} is under cluster control ({file}): {what}."
+
+    def shared_notes(self, luns: Mapping[str, str], what: str) -> Iterator[str]:
+        """Yield a sentence for each LUN of another target, with its storage object."""
+        for path, link in luns.items():
+            about = f"{link}, which is under cluster control ({self.storage[link]})"
+            yield f"{path} exports {about}: {what}."
 
     def unread_notes(self) -> Iterator[str]:
         """Yield a sentence for each file that cannot be read."""
@@ -116,15 +165,6 @@ def files(config_dir: Path) -> list[Path]:
     with os_errors(f"list {folder}", path=str(folder)):
         names = sorted(os.listdir(folder))
     return [folder / name for name in names if name.endswith(_ENDING) and name[0] != "."]
-
-
-def _owners(document: Document) -> list[str]:
-    """Return the paths of the targets of a document, then those of its storage objects."""
-    found: dict[str, list[str]] = {"targets": [], "storage_objects": []}
-    for one in located(document):
-        if one.kind in found:
-            found[one.kind].append(one.path)
-    return [*found["targets"], *found["storage_objects"]]
 
 
 def _is_any(path: str, roots: Iterable[str]) -> bool:

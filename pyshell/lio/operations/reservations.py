@@ -22,6 +22,7 @@ from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target
 from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exist
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
+from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.sessions import Session
 from pyshell.text import listed
 
@@ -222,7 +223,9 @@ def dropped(lio: Lio, operations: Iterable[Operation]) -> list[str]:
     It drops one with the storage object, and with the LUN or mapped LUN through which its holder
     registered. That of All Registrants ends with the last of them.
     """
+    operations = list(operations)
     gone: dict[StorageObject, set[tuple[_Port, str] | None]] = {}
+    again = [o.arguments.get("wwn") for o in operations if isinstance(o, CreateStorageObject)]
     for operation in operations:
         if isinstance(operation, DropStoredRegistrations):
             return []  # clear_reservation reports it
@@ -236,13 +239,18 @@ def dropped(lio: Lio, operations: Iterable[Operation]) -> list[str]:
             exported = listing.storage_object_of(lun) if lun is not None else None
             if lun is not None and exported is not None:
                 gone.setdefault(exported, set()).add((_port(lun), name))
+    stored = {
+        place: _RESTORED if storage_info.serial(lio.kernel, place) in again else _STORED
+        for place in gone
+    }
     return [
-        f"{_described(place, found)}{_STORED if found.aptpl else ''}"
+        f"{_described(place, found)}{stored[place] if found.aptpl else ''}"
         for place, found in held(lio, gone).items()
         if gone[place] & _ends_with(found)
     ]
 
 
+_RESTORED = "; it is stored, and restored with the storage object"
 _STORED = "; it is stored, and restored when the storage object is created again"
 
 

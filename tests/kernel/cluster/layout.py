@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILES = Path(__file__).with_name("files")
+# What exports the disk: resources for the group.
+PYSHELL, STOCK = "target-pyshell.xml", "target-stock.xml"
 NODES = ("node1", "node2")
 INITIATOR = "initiator"
 CLUSTER_ADDRESSES = {"node1": "192.168.57.11", "node2": "192.168.57.12"}
@@ -48,8 +50,14 @@ def hardware_address(guest: str, card: int) -> str:
     return f"52:54:00:00:{card:02x}:{number:02x}"
 
 
-def filled(name: str, times: Times, export: str = "target-pyshell.xml") -> str:
+def filled(name: str, times: Times, export: str = PYSHELL) -> str:
     """Return a file of the nodes with its fields filled in; `export` has the target's resources."""
+    resources = (FILES / export).read_text()
+    # targetcli, which the stock agents run, refuses an address that the node does not have yet.
+    slots = {
+        "@BEFORE_ADDRESS@": resources if export == PYSHELL else "",
+        "@AFTER_ADDRESS@": resources if export != PYSHELL else "",
+    }
     fields = {
         "TOKEN": f"{times.token * 1000:.0f}",
         "CLUSTER1": CLUSTER_ADDRESSES["node1"],
@@ -62,5 +70,7 @@ def filled(name: str, times: Times, export: str = "target-pyshell.xml") -> str:
         "DOCUMENT": DOCUMENT,
         "STATE": STATE,
     }
-    text = (FILES / name).read_text().replace("@EXPORT@", (FILES / export).read_text())
+    text = (FILES / name).read_text()
+    for slot, content in slots.items():
+        text = text.replace(slot, content)
     return re.sub(r"@([A-Z0-9_]+)@", lambda found: fields[found[1]], text)

@@ -18,8 +18,8 @@ TITLES = {
     "stock": "for comparison: stock agents, an ACL is added",
 }
 HEAD = """\
-| scenario | rounds | passed | writes acknowledged | lost | I/O errors | longest pause | other |
-|---|---|---|---|---|---|---|---|
+| scenario | rounds | passed | writes | lost | wrong reads | I/O errors | longest pause | other |
+|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -42,6 +42,7 @@ def _row(name: str, rounds: list[dict[str, Any]]) -> str:
         sum(one["passed"] for one in rounds),
         sum(one["acknowledged"] for one in rounds),
         sum(one["lost"] for one in rounds),
+        sum(one["wrong_reads"] for one in rounds),
         sum(one["errors"] for one in rounds),
         _range(one["pause"] for one in rounds),
         "; ".join(_others(rounds)),

@@ -95,10 +95,14 @@ def overlaps(found: Iterable[Interval], ends: Mapping[str, Sequence[float]]) -> 
 
 def judge(done: Round, written: Mapping[str, Any], spans: Sequence[Span], samples: Samples) -> None:
     """Note what no scenario may show: lost blocks, errors, two exporters."""
-    for lost in written["lost"]:
-        done.problems.append(f"an acknowledged block was lost: {lost}")
-    for error in written["errors"]:
-        done.problems.append(f"the writer saw an error: {error}")
+    for what, blocks in (
+        ("an acknowledged block was lost", written["lost"]),
+        ("a read returned something else than the acknowledged block", written["wrong"]),
+    ):
+        done.problems += [f"{what}: {block}" for block in blocks]
+    if written["errors"]:
+        count = len(written["errors"])
+        done.problems.append(f"the writer saw {count} errors, first {written['errors'][0]}")
     done.expect(written["acknowledged"] > 0, "nothing was written")
     expected = int(done.found.get("takeovers_expected", 0))  # type: ignore[call-overload]
     changes = takeovers(spans)
@@ -124,6 +128,7 @@ def as_record(
         "acknowledged": written.get("acknowledged", 0),
         "reads": written.get("reads", 0),
         "lost": len(written.get("lost", ())),
+        "wrong_reads": len(written.get("wrong", ())),
         "errors": len(written.get("errors", ())),
         "exporters": [node for node, _ in takeovers(spans)],
         "acts": [[moment(when), what] for when, what in sorted(done.acts)],
@@ -149,7 +154,8 @@ def line(record: Mapping[str, Any]) -> str:
     return (
         f"{record['scenario']}{record['round']}: pause {record['pause']} s, "
         f"{record['acknowledged']} acknowledged, {record['lost']} lost, "
-        f"{record['errors']} errors, exporters {'-'.join(record['exporters'])}: {verdict}"
+        f"{record['wrong_reads']} wrong reads, {record['errors']} errors, "
+        f"exporters {'-'.join(record['exporters'])}: {verdict}"
     )
 
 

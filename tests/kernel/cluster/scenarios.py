@@ -296,7 +296,7 @@ def stock(cluster: Cluster, number: int) -> dict[str, Any]:
     """(stock) The resource agents of Debian add an ACL, for comparison with (d)."""
     cluster.logout()
     with cluster.step("change to the stock agents"):
-        cluster.export_by("target-stock.xml", "stock1-lun")
+        cluster.export_by(layout.STOCK, "stock1-lun")
     cluster.login()
     with staged(cluster, "stock", number, takeovers=0) as stage:
         stage.writing.wait_for_more(WRITING_SECONDS)
@@ -315,7 +315,7 @@ def stock(cluster: Cluster, number: int) -> dict[str, Any]:
     with contextlib.suppress(BedError, AssertionError):
         cluster.logout()
     with cluster.step("change to pyshell's agent"):
-        cluster.export_by("target-pyshell.xml", "target1")
+        cluster.export_by(layout.PYSHELL, "target1")
     cluster.login()
     return stage.record
 

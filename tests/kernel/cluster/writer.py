@@ -59,7 +59,8 @@ class Writer:
         # Writes that failed: their block may be there or not.
         self.open: dict[int, set[int]] = {}
         self.errors: list[dict[str, object]] = []
-        self.lost: list[dict[str, object]] = []
+        # Blocks that were not what was acknowledged, when they were read.
+        self.wrong: list[dict[str, object]] = []
         self.reads = 0
 
     def write(self) -> tuple[int, int] | None:
@@ -68,7 +69,8 @@ class Writer:
         self.number += 1
         self._buffer[:] = block(self.run, number)
         try:
-            os.pwrite(self._device, self._buffer, place * BLOCK)
+            if os.pwrite(self._device, self._buffer, place * BLOCK) != BLOCK:
+                raise OSError("short write")
         except OSError as error:
             self.errors.append({"time": time.time(), "write": number, "error": str(error)})
             self.open.setdefault(place, set()).add(number)
@@ -79,16 +81,20 @@ class Writer:
 
     def read(self, place: int) -> None:
         """Compare a place with what was acknowledged for it."""
+        self._buffer[:] = bytes(BLOCK)
+        begin = time.time()
         try:
-            os.preadv(self._device, [self._buffer], place * BLOCK)
+            if os.preadv(self._device, [self._buffer], place * BLOCK) != BLOCK:
+                raise OSError("short read")
         except OSError as error:
             self.errors.append({"time": time.time(), "read": place, "error": str(error)})
             return
         self.reads += 1
         found = number_in(self._buffer[:], self.run)
         if found not in {self.latest[place], *self.open.get(place, ())}:
-            expected = self.latest[place]
-            self.lost.append({"place": place, "expected": expected, "found": found})
+            what = {"place": place, "expected": self.latest[place], "found": found}
+            head = self._buffer[: HEADER.size].hex()
+            self.wrong.append({"begin": begin, "end": time.time(), **what, "head": head})
 
     def read_one(self) -> None:
         """Compare an acknowledged place, any."""
@@ -127,17 +133,24 @@ def main(device: str, folder: Path) -> None:
                 log.flush()
                 _report_progress(folder, writer, times)
             time.sleep(max(0.0, PACE - (time.monotonic() - begin)))
+    wrong, writer.wrong = writer.wrong, []
     for place in sorted(writer.latest):
         writer.read(place)
-    _report(folder / "writer.json", writer, times, offset)
+    _report(folder / "writer.json", writer, wrong, (times, offset))
 
 
 def _report_progress(folder: Path, writer: Writer, times: list[tuple[float, float]]) -> None:
-    short = {"acknowledged": len(times), "errors": len(writer.errors), "lost": len(writer.lost)}
+    short = {"acknowledged": len(times), "errors": len(writer.errors), "wrong": len(writer.wrong)}
     (folder / "writer.progress").write_text(json.dumps(short))
 
 
-def _report(path: Path, writer: Writer, times: list[tuple[float, float]], offset: float) -> None:
+def _report(
+    path: Path,
+    writer: Writer,
+    wrong: list[dict[str, object]],
+    measured: tuple[list[tuple[float, float]], float],
+) -> None:
+    times, offset = measured
     long = [{"begin": offset + begin, "seconds": length} for begin, length in pauses(times)]
     waits = [after[1] - before[1] for before, after in itertools.pairwise(times)]
     summary = {
@@ -145,7 +158,9 @@ def _report(path: Path, writer: Writer, times: list[tuple[float, float]], offset
         "acknowledged": len(times),
         "places": len(writer.latest),
         "reads": writer.reads,
-        "lost": writer.lost,
+        # Read while it wrote, and at the end.
+        "wrong": wrong,
+        "lost": writer.wrong,
         "errors": writer.errors,
         "longest_pause": max(waits, default=0.0),
         "pauses": long,
