@@ -42,14 +42,15 @@ def build() -> Path:
 def _make(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         made = Path(name) / "made"
-        _run(SYSTEM_PYTHON, "-c", "import gi")
-        _run(SYSTEM_PYTHON, "-m", "venv", "--system-site-packages", str(made))
+        run(SYSTEM_PYTHON, "-c", "import gi")
+        run(SYSTEM_PYTHON, "-m", "venv", "--system-site-packages", str(made))
         # -m pip: the scripts that a venv brings would not survive the move.
-        _run(str(made / "bin/python"), "-m", "pip", "install", "-q", "--no-deps", *PACKAGES)
+        run(str(made / "bin/python"), "-m", "pip", "install", "-q", "--no-deps", *PACKAGES)
         shutil.move(made, folder)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a command of such an environment's making; RuntimeError shows what it printed."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
     if done.returncode:
         text = "its environment needs python3-venv, python3-gi and PyPI"
