@@ -33,6 +33,7 @@ SECONDS = {
     "test_cluster.py": 75,
     "test_prompt.py": 65,
     "test_reservations.py": 65,
+    "test_sts.py": 60,
     "test_attributes.py": 50,
     "test_export.py": 45,
     "test_contract.py": 40,

@@ -17,7 +17,7 @@ from typing import TextIO
 
 import pytest
 
-from . import image, peer, unpacked
+from . import image, peer, stslibs, unpacked
 from .guestmachine import POLL_SECONDS, BedError, Guest, Settings
 
 # All in the results folder: which tests the guest is to run, and what came of them.
@@ -128,6 +128,8 @@ class Relay:
         environment = {"PYSHELL_BED_RELAY": "1"}
         if self._needs("targetcli"):
             environment["PYSHELL_PEER"] = _peer()
+        if self._needs("storage_tests"):
+            environment["PYSHELL_STS"] = _storage_tests()
         if self._needs("resource_agents"):
             environment["PYSHELL_AGENTS"] = _agents()
         if faults := os.environ.get("PYSHELL_TEST_FAULTS"):
@@ -201,6 +203,14 @@ def _peer() -> str:
         return str(peer.build())
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         return f"no targetcli to compare with: {error}"
+
+
+def _storage_tests() -> str:
+    """Return the folder of the storage test suite, or why there is none."""
+    try:
+        return str(stslibs.build().folder)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return f"no storage test suite: {error}"
 
 
 def _agents() -> str:
