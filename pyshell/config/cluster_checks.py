@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from pyshell import names
 from pyshell.config import document_file, store
 from pyshell.config.cluster_addresses import obstacle, other_users, why_not_moved
-from pyshell.config.cluster_devices import is_same_everywhere
+from pyshell.config.cluster_devices import (
+    NETWORK_HANDLERS,
+    is_same_everywhere,
+    plain,
+    why_it_differs,
+)
 from pyshell.config.document import located
 from pyshell.config.positions import DocumentEntry, Place, Problem, error, warning
 from pyshell.config.references import CHAP, SUFFIX
@@ -34,8 +39,6 @@ _SHOWN = 3
 _STABLE = "Use a name below /dev/drbd/by-res, /dev/disk/by-id or /dev/zvol, or /dev/VG/LV of LVM."
 _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm", "/dev/hugepages")  # noqa: S108
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
-_NETWORK_HANDLERS = frozenset({"rbd", "glfs"})
-"""Handlers of tcmu-runner whose configuration names storage that all nodes reach."""
 
 
 @dataclass(frozen=True)
@@ -221,11 +224,13 @@ def _acknowledged(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
 
 def _device(lio: Lio, place: Place, path: str) -> Iterator[Problem]:
     """Yield an error for a device name that can mean another device on another node."""
-    if is_same_everywhere(path):
+    why = why_it_differs(path)
+    if not why:
         return
-    lasting = lio.machine.lasting_name(path)
+    normal = plain(path)
+    lasting = normal if is_same_everywhere(normal) else lio.machine.lasting_name(path)
     hint = f"Use {lasting}." if lasting else _STABLE
-    yield error(place, f"{path} can be another device on another node", hint)
+    yield error(place, f"{path} {why}", hint)
 
 
 def _file(lio: Lio, place: Place, path: str, *, running: bool) -> Iterator[Problem]:
@@ -274,7 +279,7 @@ def _handler(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
             yield from _device(lio, place, opened)
         else:
             yield from _file(lio, place, opened, running=_is_running(lio, entry))
-    elif handler and handler not in _NETWORK_HANDLERS:
+    elif handler and handler not in NETWORK_HANDLERS:
         message = f"whether the data of the handler {handler} moves to another node is not known"
         yield warning(place, message)
 

@@ -12,18 +12,24 @@ from dataclasses import dataclass
 
 DRBD, LVM, ZFS = "drbd", "lvm", "zfs"
 SYSTEM_ID, LVMLOCKD = "system_id", "lvmlockd"
-SHARED = ("/dev/disk/by-id/", "/dev/disk/by-path/", "/dev/disk/by-uuid/")
-"""Folders with the names of disks that several nodes can see."""
+NETWORK_HANDLERS = frozenset({"rbd", "glfs"})
+"""Handlers of tcmu-runner whose configuration names storage that all nodes reach."""
+FENCED = "only fencing protects it"
 _DRBD = re.compile(r"/dev/drbd/by-res/([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:/[0-9]+)?")
 _ZVOL = re.compile(r"/dev/zvol/([A-Za-z][A-Za-z0-9_.:-]*)/[A-Za-z0-9_.:/-]+")
 _LV = re.compile(r"/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)")
 # The device mapper doubles the hyphens of both names.
 _MAPPED = re.compile(r"/dev/mapper/(?!mpath)((?:[A-Za-z0-9_+.]|--)+)-((?:[A-Za-z0-9_+.]|--)+)")
-_LASTING = re.compile(
-    r"/dev/(disk/by-id|rbd)/.+"
-    r"|/dev/mapper/[23][0-9a-f]{16,32}",  # multipath's names that are WWIDs
-    re.ASCII,
-)
+_OPENED = re.compile(r"/dev/mapper/(luks|crypt|dm_crypt)-.+")
+_SHARED = {
+    re.compile(r"/dev/disk/by-id/.+"): "all nodes must see this disk",
+    re.compile(r"/dev/rbd/.+"): "all nodes must map this image, as rbdmap does",
+    re.compile(r"/dev/mapper/[23][0-9a-f]{16,32}", re.ASCII): (  # names that are WWIDs
+        "all nodes must see this disk, by multipath without user_friendly_names"
+    ),
+}
+_BY_DATA = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/.+")
+_DIFFERS = "can be another device on another node"
 _NO_GROUPS = frozenset({
     ".", "..", "block", "bsg", "bus", "cciss", "char", "cpu", "disk", "dma_heap", "dri", "drbd",
     "fd", "hugepages", "ida", "input", "loop", "mapper", "md", "mqueue", "net", "nvme", "pts",
@@ -68,9 +74,33 @@ def mapped_volume(device: str) -> tuple[str, str] | None:
     return group, volume
 
 
+def is_opened(device: str) -> bool:
+    """Return whether a name of the device mapper is that of an encrypted device."""
+    return _OPENED.fullmatch(device) is not None
+
+
+def shared(device: str) -> str:
+    """Return what all nodes need for a device that several of them can see, "" for others."""
+    found = (what for pattern, what in _SHARED.items() if pattern.fullmatch(device))
+    return next((f"{what}; {FENCED}" for what in found), "")
+
+
+def plain(device: str) -> str:
+    """Return a path without `.`, `..` and double slashes."""
+    return os.path.normpath(f"/{device.lstrip('/')}")
+
+
 def is_same_everywhere(device: str) -> bool:
     """Return whether a name means the same device on all nodes."""
-    if os.path.normpath(device) != device:
-        return False
-    known = source_of(device) or mapped_volume(device) or _LASTING.fullmatch(device)
-    return known is not None
+    return plain(device) == device and not why_it_differs(device)
+
+
+def why_it_differs(device: str) -> str:
+    """Return why a name can mean another device on another node, "" if it cannot."""
+    if plain(device) != device:
+        return "is not a plain path" if not why_it_differs(plain(device)) else _DIFFERS
+    if source_of(device) or mapped_volume(device) or shared(device):
+        return ""
+    if _BY_DATA.fullmatch(device):
+        return "is a name from data on the disks, which an initiator can change or copy"
+    return _DIFFERS

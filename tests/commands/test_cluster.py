@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from driver import SERVER, TPG, Pyshell
+from pyshell.host import BlockDevice
+from pyshell.simulator.simulated_machine import SimulatedMachine
 from pyshell.text import counted
 
 DRBD = "/dev/drbd/by-res/disk1/0"
@@ -177,15 +179,91 @@ def test_the_name_of_a_volume_in_the_mapper_is_to_be_changed(pyshell: Pyshell, f
     write(file, "/dev/mapper/a--b-lv1")
     found = cib(pyshell, file, edits=1)
     assert found["unknown"] == {
-        "/dev/mapper/a--b-lv1": "if it is a logical volume, use /dev/a-b/lv1"
+        "/dev/mapper/a--b-lv1": (
+            "if it is a logical volume, use /dev/a-b/lv1; if not, add the resource that creates it"
+        )
     }
 
 
-def test_a_shared_disk_needs_no_resource(pyshell: Pyshell, file: Path) -> None:
-    write(file, "/dev/disk/by-id/wwn-0x6001405")
+def test_this_host_knows_what_is_in_the_mapper(
+    pyshell: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"/dev/mapper/a--b-lv1": "logical volume", "/dev/mapper/x-y": "encrypted"}
+
+    def block_device(_self: SimulatedMachine, path: str) -> BlockDevice | None:
+        kind = kinds.get(path)
+        return BlockDevice(path, "dm-0", 1, False, None, "", kind) if kind else None
+
+    monkeypatch.setattr(SimulatedMachine, "block_device", block_device)
+    write(file, *kinds, "/dev/mapper/luks-1234")
+    found = cib(pyshell, file, edits=2)
+    assert [one["parameters"]["vgname"] for one in found["storage"]] == ["a-b"]
+    told = "add the resource that opens or creates it"
+    assert found["unknown"] == {"/dev/mapper/x-y": told, "/dev/mapper/luks-1234": told}
+
+
+@pytest.mark.parametrize("plugin", ["block", "pscsi"])
+@pytest.mark.parametrize(
+    "device",
+    [
+        "/dev/disk/by-id/wwn-0x6001405",
+        "/dev/rbd/pool/image",
+        "/dev/mapper/36001405abcdef0123456789abcdef012",
+    ],
+)
+def test_a_shared_disk_needs_no_resource(
+    pyshell: Pyshell, file: Path, device: str, plugin: str
+) -> None:
+    write(file, device)
+    file.write_text(file.read_text().replace("block", plugin))
     found = cib(pyshell, file)
     assert (found["storage"], found["edits"]) == ([], [])
+    assert f"# {device}: all nodes must " in "\n".join(found["lines"])
     assert "only fencing protects it." in "\n".join(found["lines"])
+
+
+@pytest.mark.parametrize(
+    ("config", "edits"),
+    [
+        ("rbd/pool/image", 0),
+        ("file//dev/disk/by-id/one", 0),
+        ("file//dev/drbd/by-res/disk1/0", 0),
+        ("qcow//srv/state/1.qcow2", 0),
+        ("qcow//srv/other/1.qcow2", 1),
+        ("other/something", 1),
+    ],
+)
+def test_what_a_handler_opens(pyshell: Pyshell, file: Path, config: str, edits: int) -> None:
+    write(file, DRBD)
+    found = json.loads(file.read_text())
+    (entry,) = found["storage_objects"]
+    del entry["dev"]
+    entry.update(plugin="user", config=config, size=1 << 20)
+    found["targets"][0]["tpgs"][0]["luns"][0]["storage_object"] = "/backstores/user/disk0"
+    file.write_text(json.dumps(found))
+    state = ("state_dir=/srv/state", "state_device=/dev/drbd/by-res/disk1/1")
+    assert len(cib(pyshell, file, *state, edits=edits)["unknown"]) == edits
+
+
+@pytest.mark.parametrize("kind", ["path", "uuid", "partuuid"])
+def test_what_check_refuses_needs_no_resource_by_itself(
+    pyshell: Pyshell, file: Path, kind: str
+) -> None:
+    write(file, f"/dev/disk/by-{kind}/0c0e")
+    assert cib(pyshell, file, edits=1)["visible"] == {}
+
+
+def test_another_spelling_of_a_name_is_to_be_changed(pyshell: Pyshell, file: Path) -> None:
+    write(file, "/dev//drbd/by-res/disk1/0")
+    told = {"/dev//drbd/by-res/disk1/0": f"it is not a plain path; use {DRBD}"}
+    assert cib(pyshell, file, edits=1)["unknown"] == told
+
+
+@pytest.mark.parametrize("device", [DRBD, "/dev/drbd/./by-res//disk1/0"])
+def test_the_state_is_not_on_an_exported_device(pyshell: Pyshell, file: Path, device: str) -> None:
+    write(file, "/dev/vg1/lv1", DRBD)
+    ran = refused(pyshell, file, "state_dir=/srv/state", f"state_device={device}")
+    assert "is the device of /backstores/block/disk1, which initiators write to." in ran
 
 
 def test_an_image_file_is_on_the_file_system_with_the_state(pyshell: Pyshell, file: Path) -> None:
@@ -315,6 +393,35 @@ def test_without_a_document_the_running_target_is_read(exported: Pyshell) -> Non
     assert (found["document"], found["name"]) == (str(file), "server")
 
 
+def test_the_document_is_found_by_its_target(exported: Pyshell) -> None:
+    exported.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    file = exported.config_dir / "cluster/of-rack-1.json"
+    file.parent.mkdir(parents=True)
+    exported.must(f"saveconfig {file} target={SERVER}")
+    found = exported("-o", "json", "cluster", "cib", SERVER).json["result"]
+    assert (found["document"], found["name"]) == (str(file), "of-rack-1")
+    assert found["checksum"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_document_that_is_named_exists(exported: Pyshell, file: Path) -> None:
+    ran = exported("cluster", "cib", SERVER, f"document={file}")
+    assert (ran.status, ran.out) == (3, "")
+    assert str(file) in ran.err
+    assert "No such file" in ran.err
+
+
+def test_a_name_without_a_colon_names_the_document(pyshell: Pyshell) -> None:
+    wwn = "iqn.2020-07.com.example"
+    pyshell.must(
+        f"/iscsi create {wwn}",
+        f"/iscsi/{wwn}/tpg1/portals delete 0.0.0.0 3260",
+        f"/iscsi/{wwn}/tpg1/portals create 192.168.56.101",
+    )
+    found = pyshell("-o", "json", "cluster", "cib", wwn).json["result"]
+    assert found["document"] == str(pyshell.config_dir / f"cluster/{wwn}.json")
+    assert found["name"] == wwn
+
+
 def test_a_name_that_the_agent_does_not_accept_is_refused(pyshell: Pyshell, file: Path) -> None:
     wwn = "iqn.2020-07.com.example:größe"
     write(file, DRBD)
@@ -388,7 +495,7 @@ def test_paths_that_no_shell_can_be_given_are_refused(
 
 def test_a_path_with_blanks_is_one_word(pyshell: Pyshell, file: Path) -> None:
     write(file, DRBD)
-    where = ("state_dir=/srv/a b", f"state_device={DRBD}")
+    where = ("state_dir=/srv/a b", f"state_device={DRBD[:-1]}1")
     pcs = pyshell("cluster", "cib", SERVER, f"document={file}", *where).done()
     assert "state_dir=/srv/a b" in shlex.split(pcs.out.replace("\\\n", ""), comments=True)
     crm = pyshell("cluster", "cib", SERVER, f"document={file}", *where, "form=crmsh").done()

@@ -168,7 +168,6 @@ def test_names_that_are_the_same_on_all_nodes(
         "/dev/dm-7",
         "/dev/md/data",
         "/dev/disk/by-path/pci-0000:00:05.0-scsi-0:0:0:0",
-        "/dev/disk/by-uuid/0c0e",
         "/dev/disk/by-id/../by-path/x",
         "/dev/disk/by-id/",
         "/dev/mapper/mpatha",
@@ -184,6 +183,21 @@ def test_names_that_can_differ(pyshell: Pyshell, document: Document, device: str
     told = f"{device} can be another device on another node"
     found = one_error(Checked(pyshell, document), f"{OBJECT}.dev", told)
     assert "/dev/drbd/by-res" in found["hint"]
+
+
+@pytest.mark.parametrize("kind", ["uuid", "partuuid", "label", "partlabel"])
+def test_names_from_the_data_of_a_disk(pyshell: Pyshell, document: Document, kind: str) -> None:
+    device = f"/dev/disk/by-{kind}/0c0e"
+    the_object(document, dev=device)
+    told = f"{device} is a name from data on the disks, which an initiator can change or copy"
+    one_error(Checked(pyshell, document), f"{OBJECT}.dev", told)
+
+
+@pytest.mark.parametrize("device", ["/dev//drbd/by-res/disks/0", "//dev/./drbd/by-res/disks/0"])
+def test_another_spelling_of_a_name(pyshell: Pyshell, document: Document, device: str) -> None:
+    the_object(document, dev=device)
+    found = one_error(Checked(pyshell, document), f"{OBJECT}.dev", f"{device} is not a plain path")
+    assert found["hint"] == "Use /dev/drbd/by-res/disks/0."
 
 
 def test_the_lasting_name_is_proposed(pyshell: Pyshell, document: Document) -> None:

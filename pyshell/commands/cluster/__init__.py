@@ -18,15 +18,20 @@ from pyshell.config.parts import of_target
 from pyshell.config.running import read_running
 from pyshell.config.store import clustered
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.lio import Lio
 from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import plugin_name, storage_object_path
+from pyshell.lio.operations.preconditions import identity
 from pyshell.text import counted
 from pyshell.tree.command import DEVICE, FILE, TARGET, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyshell.commands.cluster.model import Cluster
-    from pyshell.config.document import Document
+    from pyshell.config.document import Document, StorageObjectEntry
 
 
 @command(
@@ -43,8 +48,8 @@ def cluster(
     document: Annotated[
         str | None,
         FILE,
-        "The document on each node. Default: /etc/target/cluster/NAME.json; NAME is the part of the"
-        " WWN after its colon.",
+        "The document on each node. Default: the file in /etc/target/cluster with this target,"
+        " else NAME.json there; NAME is the part of the WWN after its colon, or the whole WWN.",
     ] = None,
     form: Annotated[
         str | None, choice(*forms.FORMS), "Program that the lines are for. Default: pcs."
@@ -81,10 +86,10 @@ def cluster(
         raise UsageError("state_device= goes with state_dir= alone.", "Give state_dir=FOLDER.")
     wwn = fabric("iscsi", node.lio.root).normalise(target).wwn
     path = _path(node, wwn, document)
-    part, checksum = _read(node, wwn, path)
+    part, checksum = _read(node, wwn, path, required=document is not None)
     request = resources.Request(
         wwn,
-        resources.name_of(wwn if document is None else path.stem),
+        resources.name_of(path.stem),
         resources.checked_path(str(path), "document"),
         checksum,
         state_dir and resources.checked_path(state_dir, "state_dir"),
@@ -92,7 +97,14 @@ def cluster(
         lvm or cluster_devices.SYSTEM_ID,
         portblock,
     )
-    made = resources.cluster_of(request, part["targets"][0], part["storage_objects"])
+    if state_device is not None:
+        _refuse_exported(node.lio, state_device, part["storage_objects"])
+
+    def kind_of(path: str) -> str:
+        device = node.lio.machine.block_device(path)
+        return device.model if device is not None else ""
+
+    made = resources.cluster_of(request, part["targets"][0], part["storage_objects"], kind_of)
     lines = forms.lines_of(made, form or "pcs")
     if made.edits:
         node.context.note(
@@ -104,15 +116,32 @@ def cluster(
 def _path(node: Node, wwn: str, document: str | None) -> Path:
     if document is not None:
         return Path(os.path.abspath(os.path.expanduser(document)))
-    return node.lio.config_dir / clustered.FOLDER / f"{resources.name_of(wwn)}.json"
+    folder = node.lio.config_dir
+    known = clustered.read(folder).targets.get(f"/iscsi/{wwn}")
+    return known or folder / clustered.FOLDER / f"{resources.name_of(wwn)}.json"
 
 
-def _read(node: Node, wwn: str, path: Path) -> tuple[Document, str | None]:
-    """Return the target's part of the document, and the checksum; the running one if none exists.
+def _refuse_exported(lio: Lio, device: str, exported: Sequence[StorageObjectEntry]) -> None:
+    """Raise UsageError if the device of the file system for the state is one of the target's."""
+    same = {cluster_devices.plain(device), identity(lio, "block", device)}
+    for one in exported:
+        used = one.get("dev", "")
+        found = {cluster_devices.plain(used), identity(lio, plugin_name(one["plugin"]), used)}
+        if same & found - {None}:
+            raise UsageError(
+                f"state_device {device} is the device of"
+                f" {storage_object_path(one['plugin'], one['name'])}, which initiators write to.",
+                "Give another one, such as a second volume of the DRBD resource.",
+            )
 
-    Raises PyshellError if there is no such target.
+
+def _read(node: Node, wwn: str, path: Path, *, required: bool) -> tuple[Document, str | None]:
+    """Return the target's part of the document, and the checksum.
+
+    If none exists and it is not `required`, that of the running target. Raises PyshellError if
+    there is no such target.
     """
-    if os.path.exists(path):
+    if required or os.path.exists(path):
         read = load_trusted(node, path)
         part = of_target(read.document, wwn)
         if [one["fabric"] for one in part["targets"]] != ["iscsi"]:

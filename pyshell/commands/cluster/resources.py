@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,15 +81,21 @@ def checked_path(text: str, what: str) -> str:
 
 
 def cluster_of(
-    request: Request, target: TargetEntry, storage_objects: Sequence[StorageObjectEntry]
+    request: Request,
+    target: TargetEntry,
+    storage_objects: Sequence[StorageObjectEntry],
+    kind_of: Callable[[str], str],
 ) -> Cluster:
-    """Return the resources of a target. Raises PyshellError if it cannot be moved."""
+    """Return the resources of a target. Raises PyshellError if it cannot be moved.
+
+    `kind_of` returns what a device is, "" if this host does not know.
+    """
     if not _WWN.fullmatch(request.wwn):
         raise ConflictError(
             f"The resource agent does not accept the name {request.wwn}.",
             "Only ASCII letters, digits, '.', ':' and '-' are allowed in it.",
         )
-    found = storage.Devices(request.lvm)
+    found = storage.Devices(request.lvm, kind_of)
     for one in storage_objects:
         found.add_object(one, request.state_dir)
     if request.state_device is not None:
