@@ -124,9 +124,11 @@ def check(
     one), a file that other users can write to, missing serial numbers, ramdisks, write-back image
     files, aio=true with a cache, names of devices that can differ between nodes, image files in
     temporary folders, addresses that cannot move (all addresses, loopback, link-local), a target
-    that is disabled or has no portal or LUN, and what the boot file has as well. LUNs and mapped
-    LUNs must have numbers. Devices and files can be missing then, as another node can have them.
-    Whether an image file is on a file system that moves is only known while that is mounted.
+    that is disabled or has no portal or LUN, a serial number that is used twice, what the boot file
+    or another document has as well, a file outside /etc/target/cluster, and one whose name does not
+    end in .json. LUNs and mapped LUNs must have numbers. Devices and files can be missing then, as
+    another node can have them. Whether an image file is on a file system that moves is only known
+    while that is mounted.
     """
     if cluster and savefile is None:
         raise UsageError("cluster=true needs the file of a target.", "Give its name.")

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyshell import names
 from pyshell.config import document_file, store
@@ -82,13 +83,10 @@ def missing_target(document: DocumentEntry, wwn: str) -> Problem:
     return error(document.at("targets"), f"no target {wwn} in the file", hint)
 
 
-def cluster_problems(
-    lio: Lio, document: DocumentEntry, wwn: str | None, *, at_boot: bool = True
-) -> Iterator[Problem]:
+def cluster_problems(lio: Lio, document: DocumentEntry, wwn: str | None) -> Iterator[Problem]:
     """Yield what makes a document unfit for a cluster, beside the problems of any document.
 
-    `wwn` is the target that the cluster moves, if the document has several. Without `at_boot`,
-    what the boot file has as well is not reported.
+    `wwn` is the target that the cluster moves, if the document has several.
     """
     part = part_of(document, wwn)
     if wwn is None:
@@ -100,8 +98,68 @@ def cluster_problems(
     for fabric in document.each("fabric_modules"):
         message = "a cluster applies the target only: these settings have no effect"
         yield warning(fabric.place, message, "Set them on each node.")
-    if at_boot:
-        yield from _restored_at_boot(lio, part)
+
+
+def misplaced(lio: Lio, path: Path) -> Iterator[Problem]:
+    """Yield an error for a file that does not put its target under cluster control."""
+    folder = lio.config_dir / clustered.FOLDER
+    own = os.path.realpath(path)
+    if any(os.path.realpath(file) == own for file in clustered.files(lio.config_dir)):
+        return
+    if os.path.realpath(path.absolute().parent) == os.path.realpath(folder):
+        message = f"the name of a document in {folder} must end in {clustered.ENDING}"
+        hint = f"Rename it to {path.stem.lstrip('.') or 'disks'}{clustered.ENDING}."
+    else:
+        message = f"it is not in {folder}: this host would restore its target at boot"
+        hint = f"Move it to {folder}, on all nodes."
+    yield error((), message, hint)
+
+
+def defined_elsewhere(lio: Lio, part: Part, path: Path | None) -> Iterator[Problem]:
+    """Yield what the boot file, or another document of the cluster, has as well."""
+    yield from _restored_at_boot(lio, part)
+    if path is not None:
+        yield from in_others(lio, part, path)
+
+
+def in_others(lio: Lio, part: Part, path: Path) -> Iterator[Problem]:
+    """Yield what another document of the cluster than that of a path has as well."""
+    own = os.path.realpath(path)
+    for file in clustered.files(lio.config_dir):
+        if os.path.realpath(file) == own:
+            continue
+        try:
+            document = document_file.load(file)
+        except PyshellError:
+            continue  # a save reports it
+        yield from _in_another(lio, part, file, DocumentEntry(document, ()))
+
+
+def _in_another(lio: Lio, part: Part, file: Path, document: DocumentEntry) -> Iterator[Problem]:
+    """Yield the targets, devices and serial numbers that another document has as well."""
+    hint = "Two nodes could export one disk. Remove it from one of the documents."
+    there = {_target_path(one) for one in document.each("targets")}
+    for target in part.targets:
+        if _target_path(target) in there:
+            yield error(target.at("wwn"), f"{file} defines this target, too", hint)
+    objects = list(document.each("storage_objects"))
+    paths = {_path(one) for one in objects}
+    devices = {_used_by(lio, one): _path(one) for one in objects}
+    serials = {one.fit_text("wwn"): _path(one) for one in objects}
+    for one in part.objects:
+        used, serial = _used_by(lio, one), one.fit_text("wwn")
+        if _path(one) in paths:
+            yield error(one.at("name"), f"{file} defines this storage object, too", hint)
+        elif used is not None and used in devices:
+            yield error(one.at("name"), f"{file} has {devices[used]} on the same device", hint)
+        elif serial and serial in serials:
+            message = f"{file} has {serials[serial]} with the same serial number"
+            yield error(one.at("wwn"), message, "Initiators take both disks for one.")
+
+
+def _target_path(target: DocumentEntry) -> str | None:
+    fabric, wwn = target.text("fabric"), target.text("wwn")
+    return f"/{fabric}/{normal_wwn(fabric, wwn)}" if fabric and wwn else None
 
 
 def _one_target(document: DocumentEntry, part: Part) -> Iterator[Problem]:
@@ -302,21 +360,16 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
     devices = {}
     for entry in DocumentEntry(document, ()).each("storage_objects"):
         devices[_used_by(lio, entry)] = _path(entry)
-    own = [
-        f"/{fabric}/{normal_wwn(fabric, wwn)}"
-        for one in part.targets
-        if (fabric := one.text("fabric")) and (wwn := one.text("wwn"))
-    ]
+    own = {_target_path(one) or "" for one in part.targets} - {""}
     luns = {
         normal_path(one.entry["storage_object"]): one.path
         for one in located(document)
-        if one.kind == "luns" and not any(is_below(one.path, target) for target in own)
+        if one.kind == "luns" and not any(is_below(one.path, root) for root in own)
     }
     message = f"{path} has it, too, and is restored at boot, outside the cluster"
     hint = f"Put this file into {path.parent / clustered.FOLDER}, then run saveconfig."
     for target in part.targets:
-        fabric, wwn = target.text("fabric"), target.text("wwn")
-        if fabric and wwn and f"/{fabric}/{normal_wwn(fabric, wwn)}" in saved:
+        if _target_path(target) in saved:
             yield error(target.at("wwn"), message, hint)
     for one in part.objects:
         used = _used_by(lio, one)

@@ -68,10 +68,13 @@ def groups_of_all(document: DocumentEntry) -> dict[str, set[str]]:
     return found
 
 
-def storage_problems(document: DocumentEntry, running: Collection[str] = ()) -> Iterator[Problem]:
+def storage_problems(
+    document: DocumentEntry, running: Collection[str] = (), *, moving: bool = False
+) -> Iterator[Problem]:
     """Yield problems of the storage objects of a file.
 
-    Of objects whose paths are in `running`, a file can contain only what is to be changed.
+    Of objects whose paths are in `running`, a file can contain only what is to be changed. With
+    `moving`, a serial number that is used twice is an error.
     """
     names_seen, serials = FirstSeen(), FirstSeen()
     for entry in document.each("storage_objects"):
@@ -81,7 +84,7 @@ def storage_problems(document: DocumentEntry, running: Collection[str] = ()) -> 
             yield from _unknown_plugin(entry)
             continue
         if plugin != "pscsi":  # the device has its own
-            yield from _serial(entry, serials)
+            yield from _serial(entry, serials, error if moving else warning)
         is_running = storage_object_path(plugin, entry.text("name") or "") in running
         yield from _arguments(entry, plugin, needed=not is_running)
         yield from _device(entry, plugin)
@@ -123,14 +126,16 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
     yield error(entry.at("plugin"), f"no such backstore: {given}", hint)
 
 
-def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
+def _serial(
+    entry: DocumentEntry, seen: FirstSeen, problem: Callable[[Place, str, str], Problem]
+) -> Iterator[Problem]:
     serial = entry.fit_text("wwn")
     yield from violations(check_serial, serial, entry.at("wwn"))
     company = entry.below("attributes").data.get(COMPANY_KEY)
     naa = naa_of(serial, text_of(company))
     before = seen.before(naa, entry.at("wwn")) if serial else ""
     if before:
-        yield warning(
+        yield problem(
             entry.at("wwn"),
             f"the serial number (its first 25 hexadecimal digits) is used twice, first at {before}",
             "Initiators take both disks for one.",

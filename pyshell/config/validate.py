@@ -59,8 +59,8 @@ class Scope:
     """Whether a cluster applies it: its devices can be at another node now."""
     target: str | None = None
     """WWN of the one target to judge, with its storage objects; None for everything."""
-    beside_boot_file: bool = True
-    """Whether a cluster's document must have nothing that the boot file has."""
+    alone: bool = True
+    """Whether a cluster's document must have nothing that the boot file or another one has."""
 
 
 def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
@@ -78,7 +78,7 @@ def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
         text = document_file.text_of(found.data, str(path))
     except DocumentError as error:
         return error.findings
-    problems = check_text(text, lio, scope)
+    problems = check_text(text, lio, scope, path)
     if untrusted is not None:
         message = f"restoreconfig and apply refuse it: {untrusted.message.rstrip('.')}"
         # The cluster's start is an apply.
@@ -94,8 +94,10 @@ def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
     return problems
 
 
-def check_text(text: str, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
-    """Return all problems of a document in `text`."""
+def check_text(
+    text: str, lio: Lio, scope: Scope = Scope(), path: Path | None = None
+) -> list[LocatedProblem]:
+    """Return all problems of a document in `text`, and of the `path` of a cluster's document."""
     try:
         data = document_file.json_data(text, "")
     except DocumentError as error:
@@ -105,11 +107,13 @@ def check_text(text: str, lio: Lio, scope: Scope = Scope()) -> list[LocatedProbl
     judged = data if problems else cast(Mapping[str, Any], typed)
     problems += [*keys_there_twice(text), *unknown_keys(data)]
     if isinstance(data, dict):
-        problems += _in_scope(judged, lio, scope)
+        problems += _in_scope(judged, lio, scope, path)
     return placed(Positions(text), problems)
 
 
-def _in_scope(data: Mapping[str, Any], lio: Lio, scope: Scope) -> Iterator[Problem]:
+def _in_scope(
+    data: Mapping[str, Any], lio: Lio, scope: Scope, path: Path | None
+) -> Iterator[Problem]:
     found = problems_of(data, lio, at_boot=scope.at_boot, moving=scope.cluster)
     document = DocumentEntry(data, ())
     part = cluster_checks.part_of(document, scope.target)
@@ -119,8 +123,11 @@ def _in_scope(data: Mapping[str, Any], lio: Lio, scope: Scope) -> Iterator[Probl
             yield cluster_checks.missing_target(document, scope.target)
     yield from found
     if scope.cluster:
-        beside = scope.beside_boot_file
-        yield from cluster_checks.cluster_problems(lio, document, scope.target, at_boot=beside)
+        yield from cluster_checks.cluster_problems(lio, document, scope.target)
+        if path is not None:
+            yield from cluster_checks.misplaced(lio, path)
+        if scope.alone:
+            yield from cluster_checks.defined_elsewhere(lio, part, path)
 
 
 def problems_of(
@@ -142,7 +149,7 @@ def problems_of(
     document = DocumentEntry(data, ())
     alone = at_boot or moving
     running = frozenset(() if alone else (place.path for place in listing.storage_objects(lio)))
-    yield from storage_problems(document, running)
+    yield from storage_problems(document, running, moving=moving)
     yield from target_problems(document, groups_of_all(document), running, moving=moving)
     yield from value_problems(lio, document)
     if devices:

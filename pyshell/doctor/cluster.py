@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyshell import names
-from pyshell.config import document_file, references, store, validate
+from pyshell.config import cluster_checks, document_file, references, store, validate
 from pyshell.config.cluster_addresses import other_users
 from pyshell.config.compare import compare, settable
 from pyshell.config.document import Document, target_path
 from pyshell.config.model import items
 from pyshell.config.parts import of_target
+from pyshell.config.positions import DocumentEntry, json_path
 from pyshell.config.running import read_running
 from pyshell.config.store import clustered
 from pyshell.doctor import Finding, error, info, pyshell, unseen, warning
@@ -28,7 +29,7 @@ from pyshell.text import counted, listed
 
 _PUBLISHED = re.compile(r'\bhost="([^"]+)" value="([0-9a-f]{64})"')
 _SHOWN = 3
-_CHECKED = validate.Scope(cluster=True, beside_boot_file=False)
+_CHECKED = validate.Scope(cluster=True, alone=False)
 
 
 def check_cluster(lio: Lio) -> Iterator[Finding]:
@@ -36,6 +37,11 @@ def check_cluster(lio: Lio) -> Iterator[Finding]:
 
     What other hosts have is known as far as the resource agent has published it there.
     """
+    for file in clustered.misnamed(lio.config_dir):
+        message = (
+            f"its name does not end in {clustered.ENDING}: what it defines is not under control"
+        )
+        yield warning(str(file), f"{message} of a cluster")
     documents = clustered.files(lio.config_dir)
     if not documents:
         return
@@ -54,6 +60,7 @@ def check_cluster(lio: Lio) -> Iterator[Finding]:
                 *_running(lio, file, path, document, running),
                 *_elsewhere(lio, file, path),
                 *_addresses(lio, path, document),
+                *_in_another(lio, file, path, document),
             ]
             yield from problems
             if not (found or problems):
@@ -141,6 +148,14 @@ def _addresses(lio: Lio, path: str, document: Document) -> Iterator[Finding]:
         for user in other_users(lio, path, address):
             message = f"{user} uses its address {address}, too, and loses it when this target moves"
             yield warning(path, message)
+
+
+def _in_another(lio: Lio, file: Path, path: str, document: Document) -> Iterator[Finding]:
+    """Yield an error for what two documents define: two nodes could export one disk."""
+    entry = DocumentEntry(document, ())
+    part = cluster_checks.part_of(entry, path.rpartition("/")[2])
+    for problem in cluster_checks.in_others(lio, part, file):
+        yield error(path, f"{file}: {json_path(problem.place)}: {problem.message}")
 
 
 def _at_boot(lio: Lio, path: str, saved: Document) -> Iterator[Finding]:

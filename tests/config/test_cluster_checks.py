@@ -47,7 +47,10 @@ class Checked:
     """What `check` says of a document."""
 
     def __init__(self, pyshell: Pyshell, document: Any, *words: str) -> None:
-        self.file = pyshell.folder.parent / "disks.json"
+        if not pyshell.config_dir.exists():
+            pyshell.prepare("pwd")
+        self.file = pyshell.config_dir / "cluster" / "disks.json"
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.touch(0o600)
         self.file.write_text(json.dumps(document, indent=2))
         ran = pyshell("-o", "json", "check", str(self.file), *(words or ("cluster=true",)))
@@ -219,16 +222,17 @@ def test_a_device_in_use_is_an_error(pyshell: Pyshell, document: Document) -> No
     assert Checked(pyshell, document).texts == [f"error {OBJECT}.dev: {told}"]
 
 
-def test_the_active_node_passes_as_well(exported: Pyshell, tmp_path: Path) -> None:
+def test_the_active_node_passes_as_well(exported: Pyshell) -> None:
     exported.prepare(
         f"/iscsi/{SERVER}/tpg1/portals delete 0.0.0.0 3260",
         f"/iscsi/{SERVER}/tpg1/portals create 192.168.56.110",
     )
-    file = tmp_path / "disks.json"
+    file = exported.config_dir / "cluster" / "disks.json"
+    file.parent.mkdir(parents=True)
     exported.must(f"saveconfig {file} target={SERVER}")
     ran = exported("check", str(file), "cluster=true", f"target={SERVER}").done()
     assert ran.lines == [f"{file}: no errors"]
-    exported.must("clearconfig confirm=true")
+    exported.must(f"clearconfig confirm=true target={SERVER}")
     exported("check", str(file), "cluster=true").done()
 
 
@@ -350,7 +354,6 @@ def test_an_address_of_another_target(pyshell: Pyshell, document: Document) -> N
     running = f"warning {ADDRESS}: the running /iscsi/{OTHER} {told}"
     assert Checked(pyshell, document).texts == [running]
     file = pyshell.config_dir / "cluster/other.json"
-    file.parent.mkdir(parents=True)
     pyshell.must(f"saveconfig {file} target={OTHER}", f"/iscsi delete {OTHER}")
     checked = Checked(pyshell, document)
     assert checked.texts == [f"warning {ADDRESS}: /iscsi/{OTHER} in {file} {told}"]
@@ -412,19 +415,16 @@ def test_a_secret_in_a_file_is_a_warning(
 
 @pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o666, 0o700), (0o600, 0o777)])
 def test_a_file_that_others_can_write_is_an_error(
-    pyshell: Pyshell, document: Document, tmp_path: Path, file_mode: int, folder_mode: int
+    pyshell: Pyshell, document: Document, file_mode: int, folder_mode: int
 ) -> None:
     file = Checked(pyshell, document).file
-    folder = tmp_path / "documents"
-    folder.mkdir()
-    moved = file.rename(folder / "disks.json")
-    moved.chmod(file_mode)
-    folder.chmod(folder_mode)
-    ran = pyshell("check", str(moved), "cluster=true")
+    file.chmod(file_mode)
+    file.parent.chmod(folder_mode)
+    ran = pyshell("check", str(file), "cluster=true")
     assert ran.status == 1
-    assert f"{moved}:1:1: error: restoreconfig and apply refuse it:" in ran.out
-    assert pyshell("apply", str(moved), f"target={SERVER}", "--dry-run").status != 0
-    assert ":1:1: warning:" in pyshell("check", str(moved)).out
+    assert f"{file}:1:1: error: restoreconfig and apply refuse it:" in ran.out
+    assert pyshell("apply", str(file), f"target={SERVER}", "--dry-run").status != 0
+    assert ":1:1: warning:" in pyshell("check", str(file)).out
 
 
 @pytest.mark.parametrize(
@@ -471,7 +471,8 @@ def test_settings_of_fabrics_are_a_warning(pyshell: Pyshell, document: Document)
 
 
 def test_there_is_one_target(pyshell: Pyshell, document: Document) -> None:
-    second = {**document["targets"][0], "wwn": OTHER}
+    second = json.loads(json.dumps({**document["targets"][0], "wwn": OTHER}))
+    second["tpgs"][0]["portals"][0]["ip_address"] = "192.168.56.111"
     document["targets"].append(second)
     told = "the file has 2 targets: a cluster moves one"
     assert one_error(Checked(pyshell, document), "$.targets", told)["hint"].startswith("target=")
@@ -581,3 +582,83 @@ def test_any_device_can_be_compared_with_the_boot_file(
     for plugin in ("block", "fileio", "pscsi"):
         the_object(document, plugin=plugin, dev=device)
         assert f"{OBJECT}.dev" in Checked(pyshell, document).errors
+
+
+# The file itself
+
+
+def moved_to(checked: Checked, pyshell: Pyshell, file: Path) -> str:
+    """Return what is said of a document elsewhere."""
+    checked.file.rename(file)
+    ran = pyshell("-o", "json", "check", str(file), "cluster=true")
+    (found,) = ran.json["result"]
+    assert (found["level"], found["path"]) == ("error", "$")
+    return f"{found['message']} {found['hint']}"
+
+
+def test_a_document_elsewhere_gives_no_control(
+    pyshell: Pyshell, document: Document, tmp_path: Path
+) -> None:
+    checked = Checked(pyshell, document)
+    assert checked.texts == []
+    folder = checked.file.parent
+    link = tmp_path / "link.json"
+    link.symlink_to(checked.file)
+    assert pyshell("check", str(link), "cluster=true").status == 0
+    told = moved_to(checked, pyshell, folder.with_name("disks.json"))
+    assert told.startswith(f"it is not in {folder}: this host would restore its target at boot")
+    assert told.endswith(f"Move it to {folder}, on all nodes.")
+
+
+@pytest.mark.parametrize("name", ["disks.conf", "disks", ".disks.json"])
+def test_a_document_with_another_ending_gives_no_control(
+    pyshell: Pyshell, document: Document, name: str
+) -> None:
+    checked = Checked(pyshell, document)
+    told = moved_to(checked, pyshell, checked.file.with_name(name))
+    assert told.endswith("Rename it to disks.json.")
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "told"),
+    [
+        ({}, "targets[0].wwn", "defines this target, too"),
+        ({"wwn": OTHER}, "storage_objects[0].name", "defines this storage object, too"),
+        (
+            {"wwn": OTHER, "name": "disk2", "serial": "1234567890"},
+            "storage_objects[0].name",
+            "has /backstores/block/disk2 on the same device",
+        ),
+        (
+            {"wwn": OTHER, "name": "disk2", "dev": f"{DISK}0"},
+            "storage_objects[0].wwn",
+            "has /backstores/block/disk2 with the same serial number",
+        ),
+    ],
+)
+def test_another_document_has_it_too(
+    pyshell: Pyshell, document: Document, values: dict[str, str], place: str, told: str
+) -> None:
+    checked = Checked(pyshell, document)
+    other = json.loads(json.dumps(document))
+    other["targets"][0]["wwn"] = values.get("wwn", SERVER)
+    disk = other["storage_objects"][0]
+    disk |= {"name": values.get("name", "disk1"), "dev": values.get("dev", DISK)}
+    disk["wwn"] = values.get("serial", SERIAL)
+    link = f"/backstores/block/{disk['name']}"
+    other["targets"][0]["tpgs"][0]["luns"][0]["storage_object"] = link
+    file = checked.file.with_name("other.json")
+    file.touch(0o600)
+    file.write_text(json.dumps(other))
+    found = Checked(pyshell, document).texts
+    assert f"error $.{place}: {file} {told}" in found
+    file.write_text("{")
+    assert Checked(pyshell, document).texts == []
+
+
+def test_a_serial_number_is_used_once(pyshell: Pyshell, document: Document) -> None:
+    again = {**document["storage_objects"][0], "name": "disk2", "dev": f"{DISK}0"}
+    document["storage_objects"].append(again)
+    luns = document["targets"][0]["tpgs"][0]["luns"]
+    luns.append({"index": 1, "storage_object": "/backstores/block/disk2"})
+    assert Checked(pyshell, document).errors == ["$.storage_objects[1].wwn"]

@@ -229,3 +229,20 @@ def test_another_target_exports_its_disk(exported: Pyshell, file: Path) -> None:
     exported("saveconfig")
     assert found() == []
     assert exported("check", str(file), "cluster=true").status == 0
+
+
+def test_another_document_defines_it_too(exported: Pyshell, file: Path) -> None:
+    other = file.with_name("other.json")
+    exported.must(f"saveconfig {other} target={SERVER}")
+    found = [one for one in cluster(exported) if one["level"] == "error"]
+    assert {one["path"] for one in found} == {TARGET}
+    texts = [one["message"] for one in found]
+    assert f"{file}: $.targets[0].wwn: {other} defines this target, too" in texts
+    assert f"{other}: $.targets[0].wwn: {file} defines this target, too" in texts
+
+
+def test_a_file_with_another_ending_is_no_document(exported: Pyshell, file: Path) -> None:
+    other = file.rename(file.with_name("disks.conf"))
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("warning", str(other))
+    assert found["message"].startswith("its name does not end in .json")

@@ -34,7 +34,8 @@ class Node(TargetAgent):
     def __init__(self, ocf: Path, pyshell: Pyshell, program: Path, folder: Path) -> None:
         self.pyshell = pyshell
         self.folder = folder
-        self.document = folder / "document.json"
+        self.document = pyshell.config_dir / "cluster" / "document.json"
+        self.document.parent.mkdir(parents=True, exist_ok=True)
         parameters = {
             "target": SERVER,
             "document": str(self.document),

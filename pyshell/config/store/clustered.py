@@ -22,7 +22,7 @@ from pyshell.lio.identifiers import Lun, normal_path, storage_object_path
 
 FOLDER = "cluster"
 """Folder of the documents, beside the boot file. Nobody need have it."""
-_ENDING = ".json"
+ENDING = ".json"
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,17 @@ def files(config_dir: Path) -> list[Path]:
         return []
     with os_errors(f"list {folder}", path=str(folder)):
         names = sorted(os.listdir(folder))
-    return [folder / name for name in names if name.endswith(_ENDING) and name[0] != "."]
+    return [folder / name for name in names if name.endswith(ENDING) and name[0] != "."]
+
+
+def misnamed(config_dir: Path) -> list[Path]:
+    """Return the files beside the documents that are none, as their ending is another one."""
+    folder = config_dir / FOLDER
+    if not os.path.isdir(folder):
+        return []
+    with os_errors(f"list {folder}", path=str(folder)):
+        found = sorted(one.name for one in os.scandir(folder) if not one.is_dir())
+    return [folder / name for name in found if not name.endswith(ENDING) and name[0] != "."]
 
 
 def _is_any(path: str, roots: Iterable[str]) -> bool:
