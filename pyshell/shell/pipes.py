@@ -133,7 +133,13 @@ def _read(pipe: Word, words: Sequence[Word]) -> tuple[str, str]:
             options or ("Quote blanks." if described.params else ""),
             column=surplus.start,
         )
-    return name.text, arguments[0].meaning if arguments else ""
+    if not arguments:
+        return name.text, ""
+    try:
+        return name.text, described.params[0].kind.parse(arguments[0].meaning)
+    except UsageError as error:
+        error.column = arguments[0].start
+        raise
 
 
 def _match(word: Word, *, wanted: bool) -> Stage:

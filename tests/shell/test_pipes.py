@@ -98,6 +98,7 @@ def test_nothing_is_run_if_a_filter_cannot_work(exported: Pyshell, tmp_path: Pat
         ("ls | mtach b", 5, "Did you mean match?"),
         ("ls |", 3, "no filter after '|'"),
         ("ls | match a b", 13, "Quote blanks."),
+        ("ls | save ''", 10, "The file name is empty."),
         ("ls | save f --yes", 12, "Options go before '|'."),
         ("| count", 0, "no command before '|'"),
         ("ls|count", 0, "Write blanks around '|'."),
