@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.files import writing
 from pyshell.lio import Lio, listing, rtslib_objects, storage_info
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import (
@@ -126,7 +126,11 @@ class CreateStorageObject(Creation):
         reservations.restore(lio, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        with or_removed(lio, self.place.hba_folder, f"the adapter of {self.place}"):
+        """Create it on a new adapter; an empty one of that number is left by a deletion."""
+        adapter = self.place.hba_folder
+        if os.path.isdir(adapter) and not has_folders(adapter):
+            lio.kernel.rmdir(adapter)
+        with or_removed(lio, adapter, f"the adapter of {self.place}"):
             return super().do(lio)
 
     def is_done(self, lio: Lio) -> bool:
