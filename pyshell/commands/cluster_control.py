@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyshell.config.document import Document
+from pyshell.config import document_file
+from pyshell.config.document import Document, is_target, target_path
 from pyshell.config.model import Items
 from pyshell.config.store import clustered
 from pyshell.config.store.clustered import Clustered
-from pyshell.errors import ConflictError
+from pyshell.errors import ConflictError, PyshellError, UsageError
 from pyshell.lio.configfs import is_below
 from pyshell.tree.node import Context
 
@@ -37,6 +39,32 @@ def refuse_unread(context: Context, *, force: bool) -> None:
             f" {why.message.rstrip('.')}.",
             "Repair the document, or move it to another folder. 'saveconfig force=true' saves all"
             " other targets, to be restored at boot.",
+            unchanged=True,
+        )
+
+
+def refuse_overwriting(context: Context, path: Path, target: str | None, *, force: bool) -> None:
+    """Refuse to save all targets as a cluster's document, or one target over that of another.
+
+    Raises UsageError or ConflictError. `force` allows to overwrite a document.
+    """
+    folder = context.lio.config_dir / clustered.FOLDER
+    if os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
+        return
+    if target is None:
+        raise UsageError(
+            f"{path} would put all targets under cluster control.",
+            "Give one by target=WWN, or a file in another folder.",
+        )
+    try:
+        known = document_file.load(path).get("targets", [])
+    except PyshellError:
+        return  # it does not exist, or is damaged and replaced
+    others = [target_path(one) for one in known if not is_target(one, target)]
+    if others and not force:
+        raise ConflictError(
+            f"{path} is the document of {others[0]}.",
+            "Give another file, or force=true to overwrite it.",
             unchanged=True,
         )
 

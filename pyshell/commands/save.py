@@ -24,7 +24,7 @@ from pyshell.config.store.revisions import Policy
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
-from pyshell.lio import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.names import MASK
 from pyshell.text import listed
@@ -84,7 +84,7 @@ def saveconfig(
     device, and the size of a device.
 
     Targets under cluster control, which files in /etc/target/cluster define, are not saved to the
-    boot file.
+    boot file. A file there needs target=, and is not overwritten with another target.
     """
     if savefile == "-":
         if secret_files is not None:
@@ -92,6 +92,7 @@ def saveconfig(
         return _printed(node, target, omit_secrets=omit_secrets)
     path = file_of(node.lio, savefile)
     writing.require_writable(path)
+    cluster_control.refuse_overwriting(node.context, path, target, force=force)
     document = read_to_save(node.context)
     if target is not None:
         document = _part(node, document, target, path)
@@ -172,8 +173,11 @@ def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
         return
     if is_boot_file(node.lio, path) and not lost_by_saving(node):
         return
+    what = "The running configuration is"
+    if not listing.is_empty(node.lio):
+        what = "Apart from targets under cluster control, the running configuration is"
     raise PyshellError(
-        f"The running configuration is empty and {path} is not: it was left as it is.",
+        f"{what} empty and {path} is not: it was left as it is.",
         "restoreconfig restores it; saveconfig force=true replaces it.",
     )
 

@@ -191,6 +191,35 @@ def test_a_save_where_only_it_runs_empties_the_boot_file(exported: Pyshell) -> N
     assert exported("saveconfig").status == 0
 
 
+def test_a_save_where_only_it_runs_does_not_say_that_nothing_runs(saved_before: Pyshell) -> None:
+    saved_before("clearconfig", "confirm=true")
+    saved_before.must(f"apply {cluster_file(saved_before)} target={SERVER}")
+    ran = saved_before("saveconfig")
+    assert ran.status == 1
+    assert "Apart from targets under cluster control, the running configuration is empty" in ran.err
+
+
+# Saving documents
+
+
+def test_not_all_targets_are_put_under_control(moved: Pyshell) -> None:
+    ran = moved("saveconfig", str(cluster_file(moved).with_name("all.json")))
+    assert ran.status == 2
+    assert "would put all targets under cluster control. Give one by target=WWN" in ran.err
+
+
+def test_the_document_of_another_target_is_not_overwritten(moved: Pyshell) -> None:
+    file = cluster_file(moved)
+    before = file.read_bytes()
+    ran = moved("saveconfig", str(file), f"target={OTHER}")
+    assert ran.status == 5
+    assert f"{file} is the document of {MOVED}." in ran.err
+    assert file.read_bytes() == before
+    moved.must(f"saveconfig {file} target={SERVER}")
+    moved.must(f"saveconfig {file} target={OTHER} force=true")
+    assert targets(json.loads(file.read_text())) == {OTHER}
+
+
 # Whether it is saved
 
 
