@@ -91,6 +91,9 @@ def apply(
     A file can refer to separate files with its secrets: "chap_password_file":
     "/etc/target/secrets/x" instead of chap_password.
 
+    A target under cluster control is created or changed from its own document only, which is in
+    /etc/target/cluster.
+
     With -o json, `changed` is true if anything was changed, or would be. FILE can be /dev/stdin.
     """
     document, text = read_document(node, file, trusted=True) if file != RUNNING else (None, "")
@@ -258,8 +261,8 @@ def rollback(
 ) -> Result:
     """Change the running configuration to that of a revision.
 
-    Objects that the revision lacks are removed; unchanged objects are not touched. The saved file
-    is kept: use saveconfig to save the result.
+    Objects that the revision lacks are removed; unchanged objects are not touched. Targets under
+    cluster control are left alone. The saved file is kept: use saveconfig to save the result.
     """
     if revision == SAVED and not store.default_file(node.lio).exists():
         raise NotFoundError(
@@ -290,7 +293,8 @@ def undo(
     ramdisk is recreated empty. Files that saveconfig and other commands wrote are kept.
 
     A command that cannot be undone, such as clear_reservation and takeover, is reported, and
-    nothing is changed: after 'undo skip=true', the next undo undoes the command before it.
+    nothing is changed: after 'undo skip=true', the next undo undoes the command before it. A target
+    under cluster control is neither created nor deleted.
 
     --dry-run shows the changes.
     """

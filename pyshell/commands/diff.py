@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,6 +62,10 @@ def status(node: Node) -> Result:
     if not saved and not store.default_file(node.lio).exists():
         told = "The running configuration is not saved: it will be lost at reboot."
         hint = ["'saveconfig' saves it."]
+    ours = clustered.read(node.lio.config_dir).targets
+    here = {one.path: str(ours[one.path]) for one in _clustered_here(node, ours)}
+    if saved and here and not store.default_file(node.lio).exists():
+        told = "Apart from targets under cluster control, nothing is running that could be saved."
     if failure is not None:
         told = "Whether the running configuration is saved is not known."
         hint = ["'doctor' shows what to do."]
@@ -70,9 +75,20 @@ def status(node: Node) -> Result:
     if missing or gone or failure is not None:
         found["healthy"] = False
     found["gone"] = gone
+    if here:
+        found["cluster"] = here
+        told_here = [f"{path} is under cluster control ({file})." for path, file in here.items()]
+        shown = replace(shown, lines=[*shown.lines, *told_here])
     dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
     lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
     return Lines(lines, {**shown.data, **found}, failure=failure)
+
+
+def _clustered_here(node: Node, ours: Collection[str]) -> list[Target]:
+    """Return the running targets that are under cluster control."""
+    if not ours:
+        return []
+    return [one for one in listing.all_targets(node.lio) if one.path in ours]
 
 
 def _gone(node: Node) -> dict[str, str]:

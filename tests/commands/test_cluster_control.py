@@ -235,6 +235,23 @@ def test_it_does_not_count_as_unsaved(moved: Pyshell) -> None:
     assert moved("diff").status == 0
 
 
+def test_status_shows_it(moved: Pyshell) -> None:
+    told = f"{MOVED} {CONTROL} ({cluster_file(moved)})."
+    assert told in moved.line("status").out
+    assert moved("-o", "json", "status").json["result"]["cluster"] == {
+        MOVED: str(cluster_file(moved))
+    }
+    moved.must(f"clearconfig confirm=true target={SERVER}")
+    assert told not in moved.line("status").out
+
+
+def test_status_without_a_boot_file(exported: Pyshell) -> None:
+    put_under_control(exported)
+    told = exported("status").out
+    assert "Apart from targets under cluster control, nothing is running" in told
+    assert "is saved in" not in told
+
+
 def test_changes_of_it_alone_leave_the_boot_file_as_it_is(moved: Pyshell) -> None:
     moved("saveconfig")
     before = moved.saved_file.read_bytes()
