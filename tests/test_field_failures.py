@@ -233,7 +233,7 @@ def umask(mask: int) -> Iterator[None]:
     ("line", "faulty"),
     [
         ("/backstores/ramdisk create x 1M {", "{"),
-        ("/backstores/ramdisk create x 1M | cat", "| cat"),
+        ("/backstores/ramdisk create x 1M | cat", "cat"),
         ("/backstores/ramdisk create x 1M; ls", "1M; ls"),
         ("/backstores/ramdisk create x 1M 'no end", "'no end"),
         ('/backstores/ramdisk create x 1M "no end', '"no end'),
