@@ -41,6 +41,7 @@ SECONDS = {
     "test_fabrics.py": 30,
     "test_field_failures.py": 30,
     "test_sharing.py": 25,
+    "test_renaming.py": 20,
     "test_bed.py": 1,
 }
 OTHERS_SECONDS = 90

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..commands import run, wait_for
 from ..initiator import Chap, Initiator
 from .export import ADDRESS, SERVER, TPG, export_lee
-from .shell import batch, pyshell
+from .shell import batch
 
 RENAMED = "iqn.2020-07.192.168.56.101:renamed"
 REINSTALLED = "iqn.2020-07.192.168.56.105:reinstalled"
@@ -51,13 +51,12 @@ def test_disk_secret_and_reservation_are_kept(lee: Path, initiator: Initiator) -
     ):
         run("sg_persist", "--out", *words, str(disk))
 
-    said = batch("/backstores/block/lee_block rename data1")
+    said = batch("/backstores/block/lee_block rename data1", "/backstores/block/data1 info")
     assert f"Took a disk from {initiator.name}" in said
     assert start_of(disk) == DATA
     assert wwid(disk) == known
-    info = pyshell("/backstores/block/data1", "info").stdout
-    assert f"reservation: Write Exclusive Access, held by {initiator.name}\n" in info
-    assert f"{initiator.name} (key {int(KEY, 16):#018x})" in info
+    assert f"reservation: Write Exclusive Access, held by {initiator.name}\n" in said
+    assert f"{initiator.name} (key {int(KEY, 16):#018x})" in said
 
     said = batch(
         f"{TPG}/acls/{initiator.name}/mapped_lun0 rename 3",
