@@ -36,7 +36,7 @@ def frame(source: bytes, ports: tuple[int, int], flags: int, payload: bytes = b"
 
 @pytest.fixture
 def exporters() -> Exporters:
-    return Exporters({NODE1: "node1", NODE2: "node2"})
+    return Exporters({NODE1: "node1", NODE2: "node2"}, "192.168.56.101")
 
 
 def test_a_takeover_is_a_change_of_the_node_that_answers(exporters: Exporters) -> None:
@@ -78,6 +78,13 @@ def test_two_exporters_are_seen(exporters: Exporters) -> None:
 def test_other_frames_are_no_answers(exporters: Exporters, other: bytes) -> None:
     exporters.see(1.0, other)
     assert exporters.spans == []
+
+
+def test_arp_packets_claim_the_address(exporters: Exporters) -> None:
+    for address in ("192.168.56.101", "192.168.56.102"):
+        packet = b"\x00\x01\x08\x00\x06\x04\x00\x02" + NODE2 + socket.inet_aton(address)
+        exporters.see(1.0, HOST + NODE2 + b"\x08\x06" + packet + HOST + bytes(4))
+    assert exporters.claims == [(1.0, "node2")]
 
 
 def sample(time: float, *, enabled: bool, boot: str = "1") -> dict[str, object]:

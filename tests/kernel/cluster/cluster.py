@@ -50,7 +50,8 @@ class Cluster:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.exporters = Exporters(
-            {bytes.fromhex(_address(node).replace(":", "")): node for node in layout.NODES}
+            {bytes.fromhex(_address(node).replace(":", "")): node for node in layout.NODES},
+            layout.SERVICE_ADDRESS,
         )
         # The resource that is the export.
         self.resource = "target1"

@@ -84,7 +84,7 @@ def staged(cluster: Cluster, scenario: str, number: int, takeovers: int) -> Iter
     cluster.wait_healthy()
     active = cluster.active()
     assert active is not None
-    cluster.exporters.spans.clear()
+    cluster.exporters.clear()
     began = time.time()
     done = Round(scenario, number, began, found={"takeovers_expected": takeovers})
     stage = Stage(cluster, done, Writing(cluster), active, cluster.other(active))
@@ -154,6 +154,13 @@ def _judge_thawed(stage: Stage, thawed: float) -> None:
         if span.node == stage.active.name and span.last > thawed
     ]
     stage.round.found["answers_after_thaw"] = as_data(answers)
+    claims = [claim for claim in stage.cluster.exporters.claims if claim[0] > thawed]
+    old = [when for when, node in claims if node == stage.active.name]
+    new = [
+        when for when, node in claims if node != stage.active.name and when > max(old, default=0)
+    ]
+    stage.round.found["address_claimed_by_old"] = [round(when - thawed, 3) for when in old]
+    stage.round.found["address_claimed_by_new"] = [round(when - thawed, 3) for when in new]
     used = [span for span in answers if not span.stale]
     stage.round.expect(not used, f"{stage.active.name} served after it was thawed")
 

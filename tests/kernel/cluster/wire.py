@@ -7,11 +7,13 @@ payload counts: a host that is no target resets or finishes connections, too.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 PORT = 3260
+ARP = b"\x08\x06"
 TCP = 6
 SYN, ACK = 0x02, 0x10
 
@@ -34,13 +36,23 @@ class Span:
 class Exporters:
     """Collects the spans of nodes, known by their hardware addresses."""
 
-    def __init__(self, nodes: Mapping[bytes, str]) -> None:
+    def __init__(self, nodes: Mapping[bytes, str], address: str = "") -> None:
         self._nodes = nodes
+        self._address = socket.inet_aton(address) if address else b""
         self.spans: list[Span] = []
+        # The nodes that said, by ARP, that the address is theirs.
+        self.claims: list[tuple[float, str]] = []
         self._latest = 0
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self.spans.clear()
+        self.claims.clear()
 
     def see(self, now: float, frame: bytes) -> None:
         """Take a frame of the network."""
+        if frame[12:14] == ARP and self._address and frame[28:32] == self._address:
+            self.claims.append((now, self._name(frame)))
         segment = _segment(frame)
         if segment is None:
             return
@@ -48,7 +60,10 @@ class Exporters:
         if destination == PORT and flags & (SYN | ACK) == SYN:
             self._latest = source
         elif source == PORT and payload:
-            self._answer(now, self._nodes.get(frame[6:12], frame[6:12].hex()), destination)
+            self._answer(now, self._name(frame), destination)
+
+    def _name(self, frame: bytes) -> str:
+        return self._nodes.get(frame[6:12], frame[6:12].hex())
 
     def _answer(self, now: float, node: str, connection: int) -> None:
         last = self.spans[-1] if self.spans else None
