@@ -22,7 +22,8 @@ NODE1, NODE2, HOST = (
     b"\x52\x54\x00\x00\x01\x02",
     b"\x52\x54\x00\x00\x01\x03",
 )
-PAYLOAD = b"x" * 48
+PAYLOAD = b"\x21" + b"x" * 47
+LOGIN = b"\x23" + b"x" * 47
 Write = Callable[[int, bytes], None]
 
 
@@ -57,6 +58,15 @@ def test_an_answer_to_a_connection_that_was_given_up_is_stale(exporters: Exporte
     exporters.see(9.2, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
     assert exporters.spans[-1].stale
     assert len(takeovers(exporters.spans)) == 2
+
+
+def test_an_answered_login_is_no_takeover(exporters: Exporters) -> None:
+    exporters.see(1.0, frame(HOST, (40000, 3260), 0x02))
+    exporters.see(1.1, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
+    exporters.see(2.0, frame(HOST, (40001, 3260), 0x02))
+    exporters.see(2.1, frame(NODE2, (3260, 40001), 0x18, LOGIN))
+    assert takeovers(exporters.spans) == [("node1", 1.1)]
+    assert exporters.spans[-1].kinds == {"login": 1}
 
 
 def test_two_exporters_are_seen(exporters: Exporters) -> None:
@@ -119,12 +129,13 @@ def test_another_boot_is_another_export() -> None:
 
 def test_lost_blocks_and_errors_fail_a_round() -> None:
     done = record.Round("a", 1, 0.0, found={"takeovers_expected": 1})
-    spans = [Span("node1", 1, 1.0, 2.0), Span("node2", 2, 5.0, 6.0)]
+    served = {"response": 1}
+    spans = [Span("node1", 1, 1.0, 2.0, kinds=served), Span("node2", 2, 5.0, 6.0, kinds=served)]
     written = {"acknowledged": 5, "lost": [], "wrong": [], "errors": [], "longest_pause": 3.0}
     record.judge(done, written, spans, {})
     assert record.as_record(done, written, spans, {})["passed"]
     record.judge(done, {**written, "lost": [{"place": 1}], "errors": [{"write": 2}]}, spans, {})
-    record.judge(done, written, [*spans, Span("node1", 3, 7.0, 8.0)], {})
+    record.judge(done, written, [*spans, Span("node1", 3, 7.0, 8.0, kinds=served)], {})
     assert len(done.problems) == 3
 
 

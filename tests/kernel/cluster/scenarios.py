@@ -161,8 +161,8 @@ def _judge_thawed(stage: Stage, thawed: float) -> None:
     ]
     stage.round.found["address_claimed_by_old"] = [round(when - thawed, 3) for when in old]
     stage.round.found["address_claimed_by_new"] = [round(when - thawed, 3) for when in new]
-    used = [span for span in answers if not span.stale]
-    stage.round.expect(not used, f"{stage.active.name} served after it was thawed")
+    used = [span for span in answers if span.serves and not span.stale]
+    stage.round.expect(not used, f"{stage.active.name} served after it was thawed: {used}")
 
 
 def unplug(cluster: Cluster, number: int) -> dict[str, Any]:

@@ -10,12 +10,26 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 PORT = 3260
 ARP = b"\x08\x06"
 TCP = 6
 SYN, ACK = 0x02, 0x10
+# What a target sends, by RFC 7143.
+KINDS = {
+    0x20: "nop-in",
+    0x21: "response",
+    0x22: "task management",
+    0x23: "login",
+    0x24: "text",
+    0x25: "data-in",
+    0x26: "logout",
+    0x31: "r2t",
+    0x32: "async",
+    0x3F: "reject",
+}
+SERVING = ("response", "data-in", "r2t")
 
 
 @dataclass
@@ -31,6 +45,19 @@ class Span:
     # Whether the initiator had opened another connection before the first of them: it has no
     # use for what still arrives in this one.
     stale: bool = False
+    # How many segments begin with each kind of PDU, by its name: a good guess of what was said.
+    kinds: dict[str, int] = field(default_factory=dict)
+
+    def add(self, now: float, kind: str) -> None:
+        """Count an answer."""
+        self.last = now
+        self.answers += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+
+    @property
+    def serves(self) -> bool:
+        """Whether commands were answered, not only logins."""
+        return any(kind in self.kinds for kind in SERVING)
 
 
 class Exporters:
@@ -60,19 +87,18 @@ class Exporters:
         if destination == PORT and flags & (SYN | ACK) == SYN:
             self._latest = source
         elif source == PORT and payload:
-            self._answer(now, self._name(frame), destination)
+            kind = KINDS.get(frame[-payload] & 0x3F, "other")
+            self._answer(now, self._name(frame), destination).add(now, kind)
 
     def _name(self, frame: bytes) -> str:
         return self._nodes.get(frame[6:12], frame[6:12].hex())
 
-    def _answer(self, now: float, node: str, connection: int) -> None:
+    def _answer(self, now: float, node: str, connection: int) -> Span:
         last = self.spans[-1] if self.spans else None
         if last and (last.node, last.connection) == (node, connection):
-            last.last = now
-            last.answers += 1
-        else:
-            stale = connection != self._latest
-            self.spans.append(Span(node, connection, now, now, stale=stale))
+            return last
+        self.spans.append(Span(node, connection, now, now, 0, connection != self._latest))
+        return self.spans[-1]
 
 
 def _segment(frame: bytes) -> tuple[int, int, int, int] | None:
@@ -89,10 +115,13 @@ def _segment(frame: bytes) -> tuple[int, int, int, int] | None:
 
 
 def takeovers(spans: Iterable[Span]) -> list[tuple[str, float]]:
-    """Return the node of each change of the exporter, with its time; stale answers do not count."""
+    """Return the node of each change of the exporter, with its time.
+
+    Stale answers do not count, nor do those of a node that answers no command.
+    """
     changes: list[tuple[str, float]] = []
     for span in spans:
-        if not span.stale and (not changes or changes[-1][0] != span.node):
+        if span.serves and not span.stale and (not changes or changes[-1][0] != span.node):
             changes.append((span.node, span.first))
     return changes
 
