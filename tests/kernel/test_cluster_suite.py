@@ -15,7 +15,7 @@ import pytest
 
 from .cluster import layout, page, record, writer
 from .cluster.switch import Switch
-from .cluster.wire import Exporters, Span, takeovers
+from .cluster.wire import Exporters, Span, claims, takeovers
 
 NODE1, NODE2, HOST = (
     b"\x52\x54\x00\x00\x01\x01",
@@ -95,6 +95,10 @@ def test_arp_packets_claim_the_address(exporters: Exporters) -> None:
         packet = b"\x00\x01\x08\x00\x06\x04\x00\x02" + NODE2 + socket.inet_aton(address)
         exporters.see(1.0, HOST + NODE2 + b"\x08\x06" + packet + HOST + bytes(4))
     assert exporters.claims == [(1.0, "node2")]
+    assert claims([*exporters.claims, (2.0, "node2"), (3.0, "node1")]) == [
+        ("node2", 1.0, 2.0),
+        ("node1", 3.0, 3.0),
+    ]
 
 
 def sample(time: float, *, enabled: bool, boot: str = "1") -> dict[str, object]:

@@ -17,7 +17,7 @@ from . import layout, record
 from .cluster import NODES_CARD, TAKEOVER_SECONDS, Cluster
 from .machine import Machine
 from .record import Round
-from .wire import as_data
+from .wire import as_data, claims
 from .writing import Writing
 
 # The moment of an act is a random one within so many seconds.
@@ -93,6 +93,7 @@ def staged(cluster: Cluster, scenario: str, number: int, takeovers: int) -> Iter
     except (BedError, AssertionError) as error:
         done.problems.append(str(error))
     written = _finished(stage)
+    done.found["address_claims"] = claims(cluster.exporters.claims)
     spans = list(cluster.exporters.spans)
     samples = {
         node: [line for line in lines if float(str(line["time"])) >= began]
@@ -154,13 +155,6 @@ def _judge_thawed(stage: Stage, thawed: float) -> None:
         if span.node == stage.active.name and span.last > thawed
     ]
     stage.round.found["answers_after_thaw"] = as_data(answers)
-    claims = [claim for claim in stage.cluster.exporters.claims if claim[0] > thawed]
-    old = [when for when, node in claims if node == stage.active.name]
-    new = [
-        when for when, node in claims if node != stage.active.name and when > max(old, default=0)
-    ]
-    stage.round.found["address_claimed_by_old"] = [round(when - thawed, 3) for when in old]
-    stage.round.found["address_claimed_by_new"] = [round(when - thawed, 3) for when in new]
     used = [span for span in answers if span.serves and not span.stale]
     stage.round.expect(not used, f"{stage.active.name} served after it was thawed: {used}")
 

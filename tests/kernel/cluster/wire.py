@@ -126,6 +126,17 @@ def takeovers(spans: Iterable[Span]) -> list[tuple[str, float]]:
     return changes
 
 
+def claims(seen: Iterable[tuple[float, str]]) -> list[tuple[str, float, float]]:
+    """Return who claimed the address in turn, from when to when."""
+    found: list[tuple[str, float, float]] = []
+    for when, node in seen:
+        if found and found[-1][0] == node:
+            found[-1] = (node, found[-1][1], when)
+        else:
+            found.append((node, when, when))
+    return found
+
+
 def as_data(spans: Iterable[Span]) -> list[dict[str, object]]:
     """Return spans for a record."""
     return [asdict(span) for span in spans]
