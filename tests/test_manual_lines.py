@@ -50,6 +50,8 @@ BEFORE = {
     f"{TPG}/portals create": [f"/iscsi delete {OTHER}", f"{TPG}/portals delete 0.0.0.0 3260"],
     "check /etc/target/cluster": [
         *MOVABLE,
+        "/backstores/fileio create shared /srv/shared.img 1M write_back=false",
+        f"/iscsi/{OTHER}/tpg1/luns create /backstores/fileio/shared",
         f"saveconfig /etc/target/cluster/disks.json target={OTHER}",
         "saveconfig",  # the boot file is without it then
     ],
