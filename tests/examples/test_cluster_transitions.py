@@ -276,7 +276,7 @@ def test_what_readme_says_to_type_runs(
         "crm_simulate": lambda words: simulate(
             cluster_package, tmp_path, FOLDER / words[2], *words[3:]
         ),
-        "mkdir": lambda words: Path(words[-1]).mkdir(),
+        "install": lambda words: Path(words[3]).mkdir(int(words[2], 8)),
         "pyshell": lambda words: installed(*words).done(),
     }
     lines = lines_to_type(FOLDER)
