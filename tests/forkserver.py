@@ -128,7 +128,8 @@ def _server() -> str:
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parents[1]),
-        "PYTHONWARNINGS": "error",
+        # rtslib asks pyudev for real devices in a way that is deprecated.
+        "PYTHONWARNINGS": "error,ignore:Will be removed in 1.0:DeprecationWarning",
         "LC_ALL": "C.UTF-8",
     }
     serving = subprocess.Popen(
