@@ -65,7 +65,8 @@ class _Page:
         for reason in reasons():
             failing = {row for test in reason.tests for row in self._tests.failing(test)}
             failed = failing & set(reason.rows)
-            yield f"| {_names(reason.tests)} | {self._columns(failed)} | {reason.why} |"
+            columns = "by chance" if reason.race else self._columns(failed)
+            yield f"| {_names(reason.tests)} | {columns} | {reason.why} |"
 
     def skips(self) -> Iterator[str]:
         yield "| reason | tests |"
