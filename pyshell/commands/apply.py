@@ -33,7 +33,7 @@ from pyshell.config.store import undo as journal
 from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import Lio, listing, storage_info
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
 from pyshell.lio.operations.setters import Set
@@ -140,7 +140,7 @@ def _plan(
         running = {
             path: item
             for path, item in running.items()
-            if path in wanted or any(is_below(path, root) for root in roots)
+            if path in wanted or is_below_any(path, roots)
         }
     return plan(node.lio, running, wanted, prune=prune, keep=keep)
 
@@ -164,10 +164,6 @@ def _left_to_cluster(
     if document.get("targets") and target is not None and not own.get("targets"):
         raise cluster_control.refused(node.context, left[0])
     return own, left
-
-
-def _is_any(path: str, roots: Sequence[str]) -> bool:
-    return any(is_below(path, root) for root in roots)
 
 
 def _is_target(item: Item, wwn: str) -> bool:
@@ -210,7 +206,7 @@ def _all_faults(
     else:
         ours, own = clustered.read(node.lio.config_dir), _file(file)
         _, left = (ours if own is None else ours.outside(own, document)).without(document)
-        errors = [one for one in errors if not _is_any(owners.path(one.place), left)]
+        errors = [one for one in errors if not is_below_any(owners.path(one.place), left)]
     errors += validate.keys_there_twice(text)
     if not errors:
         return error

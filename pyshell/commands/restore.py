@@ -31,7 +31,7 @@ from pyshell.errors import (
 )
 from pyshell.host import DeviceEvents
 from pyshell.lio import Lio, listing
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Deletion, Operation, carry_out
@@ -249,7 +249,7 @@ def _outside(node: Node, document: Document, target: str | None) -> frozenset[st
     for path, item in running.items():
         if isinstance(item.place, Target) and target and item.place.is_named(target):
             roots.append(path)
-    return frozenset(p for p in running if not any(is_below(p, root) for root in roots))
+    return frozenset(p for p in running if not is_below_any(p, roots))
 
 
 def _foreseen(
@@ -456,7 +456,8 @@ def clearconfig(
     ours = clustered.read(node.lio.config_dir)
     # What runs at the end of the service that restores at boot is not for the cluster's targets.
     spared = _spared(node, {}, []) if node.context.way == "boot" else frozenset()
-    taken = [one for one in _running_targets(node.lio) if one in ours.targets and not spared]
+    running = [one.path for one in listing.all_targets(node.lio)]
+    taken = [one for one in running if one in ours.targets and not spared]
     for note in ours.notes(taken, "a cluster that runs it takes it for failed") if taken else ():
         node.context.note(note)
 
@@ -473,10 +474,6 @@ def clearconfig(
     operations = partial(removing_all, node, spared)
     asks = f"deletes {listed(taken, _SHOWN)}, under cluster control" if taken else ""
     return Work(would, run, "other", foresee, operations=operations, named=None, asks=asks)
-
-
-def _running_targets(lio: Lio) -> list[str]:
-    return [one.path for one in listing.all_targets(lio)]
 
 
 def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
@@ -518,9 +515,7 @@ def _removing_target(
     node: Node, wwn: str, saved: Sequence[StorageObjectEntry]
 ) -> Sequence[Operation]:
     """Return operations that delete a target, and what only it exports or `saved` has for it."""
-    fabrics = listing.fabrics_in_use(node.lio)
-    every = [one for fabric in fabrics for one in listing.targets(fabric)]
-    targets = [one for one in every if one.is_named(wwn)]
+    targets = [one for one in listing.all_targets(node.lio) if one.is_named(wwn)]
     luns = [lun for one in targets for tpg in listing.tpgs(one) for lun in listing.luns(tpg)]
     exported = [listing.storage_object_of(lun) for lun in luns]
     named = [listing.storage_object(node.lio, one["plugin"], one["name"]) for one in saved]

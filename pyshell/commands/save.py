@@ -25,7 +25,7 @@ from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, Usage
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below_any
 from pyshell.names import MASK
 from pyshell.text import listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
@@ -210,7 +210,7 @@ def lost_by_saving(node: Node) -> list[str]:
     removed = node.context.removed_paths() | store.removed(node.lio.run_dir)
     removed |= set(boot_file(node.context).missing_of(path))
     lost = before - losses.running_paths(node.lio)
-    return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
+    return sorted(p for p in lost if not is_below_any(p, removed))
 
 
 @command(examples=("revisions", "revisions show 3", "revisions show saved"))
@@ -312,7 +312,7 @@ class FileSaving:
         It stays in the file until it is restored, deleted, or dropped by `force` or `without`.
         """
         reasons = boot_file(self._context).missing_of(self._path)
-        given_up = {p for p in reasons if force or any(is_below(p, root) for root in without)}
+        given_up = {p for p in reasons if force or is_below_any(p, without)}
         self.document = references.without(self.document, given_up)
         if force or not reasons or not os.path.isfile(self._path):
             return []

@@ -30,7 +30,7 @@ from pyshell.config.store import clustered
 from pyshell.config.target_checks import MOVING_ADDRESS, exported
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below, is_below_any
 from pyshell.lio.identifiers import normal_path, normal_wwn, storage_object_path
 from pyshell.lio.operations.preconditions import identity
 from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
@@ -364,7 +364,7 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
     luns = {
         normal_path(one.entry["storage_object"]): one.path
         for one in located(document)
-        if one.kind == "luns" and not any(is_below(one.path, root) for root in own)
+        if one.kind == "luns" and not is_below_any(one.path, own)
     }
     message = f"{path} has it, too, and is restored at boot, outside the cluster"
     hint = f"Put this file into {path.parent / clustered.FOLDER}, then run saveconfig."

@@ -337,8 +337,7 @@ def _block(
     try:
         check_block(lio, foreseen, device, exclusive=exclusive)
     except PyshellError as found:
-        if not (moving and isinstance(found, NotFoundError)):
-            yield refused(entry.at("dev"), found)
+        yield from _refused_here(entry, found, moving=moving)
         return
     there = lio.machine.block_device(device)
     if moving:
@@ -347,6 +346,12 @@ def _block(
         yield error(entry.at("dev"), f"{device} has size 0", "Is there a medium in it?")
     if there is not None and there.read_only and entry.flag("readonly") is False:
         yield warning(entry.at("dev"), f"{device} is read-only, but readonly is false")
+
+
+def _refused_here(entry: DocumentEntry, found: PyshellError, *, moving: bool) -> Iterator[Problem]:
+    """Yield the error of a device, unless it is `moving` and can be at another node."""
+    if not (moving and isinstance(found, NotFoundError)):
+        yield refused(entry.at("dev"), found)
 
 
 def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | None:
@@ -384,8 +389,7 @@ def _fileio(
         check(lio, foreseen, "fileio", {"dev": device})
         there = lio.machine.host_file(device).stat().st_size
     except PyshellError as found:
-        if not (moving and isinstance(found, NotFoundError)):
-            yield refused(entry.at("dev"), found)
+        yield from _refused_here(entry, found, moving=moving)
     except OSError as found:
         yield warning(entry.at("dev"), f"cannot read {device}: {found.strerror}")
     else:
@@ -408,8 +412,7 @@ def _pscsi(
     try:
         check(lio, foreseen, "pscsi", {"dev": device})
     except PyshellError as found:
-        if not (moving and isinstance(found, NotFoundError)):
-            yield refused(entry.at("dev"), found)
+        yield from _refused_here(entry, found, moving=moving)
 
 
 def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
@@ -49,6 +49,11 @@ class Kernel(Protocol):
 def is_below(path: str, root: str) -> bool:
     """Return whether a path, in configfs or in the tree, equals another one or is below it."""
     return path == root or path.startswith(f"{root.rstrip('/')}/")
+
+
+def is_below_any(path: str, roots: Iterable[str]) -> bool:
+    """Return whether a path equals one of several or is below one."""
+    return any(is_below(path, root) for root in roots)
 
 
 def confine(root: str, path: str) -> None:

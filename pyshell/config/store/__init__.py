@@ -25,7 +25,7 @@ from pyshell.errors import NotFoundError, PyshellError, file_hint, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio import Lio
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import parents
 
 NAME = "saveconfig.json"
@@ -64,7 +64,7 @@ class State:
             return {
                 path: reason
                 for path, reason in missing.items()
-                if path not in gone and not any(is_below(path, root) for root in roots)
+                if path not in gone and not is_below_any(path, roots)
             }
 
         before = self.missing, self.others

@@ -17,7 +17,7 @@ from pyshell.config import document_file, parts
 from pyshell.config.document import Document, located, target_path
 from pyshell.config.model import Items
 from pyshell.errors import PyshellError, os_errors
-from pyshell.lio.configfs import is_below
+from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import Lun, normal_path, storage_object_path
 
 FOLDER = "cluster"
@@ -52,7 +52,9 @@ class Clustered:
         """Return the paths of the targets of a document, then of storage objects and other LUNs."""
         found: dict[str, list[str]] = {"targets": [], "storage_objects": [], "luns": []}
         for one in located(document):
-            if one.kind in found and not (one.kind == "luns" and _is_any(one.path, self.targets)):
+            if one.kind in found and not (
+                one.kind == "luns" and is_below_any(one.path, self.targets)
+            ):
                 found[one.kind].append(one.path)
         return [path for paths in found.values() for path in paths]
 
@@ -61,15 +63,15 @@ class Clustered:
         if not self.targets:
             return found
         luns = [item for item in found.values() if isinstance(item.place, Lun)]
-        own = {link for lun in luns if _is_any(lun.path, self.targets) for link in lun.links}
+        own = {link for lun in luns if is_below_any(lun.path, self.targets) for link in lun.links}
         shared = self.shared_items(found).keys()
         other = [lun for lun in luns if lun.path not in shared]
-        kept = {k for lun in other if not _is_any(lun.path, self.targets) for k in lun.links}
+        kept = {k for lun in other if not is_below_any(lun.path, self.targets) for k in lun.links}
         roots = {*self.targets, *(own.union(self.storage) - kept), *shared}
         return {
             path: item
             for path, item in found.items()
-            if not _is_any(path, roots) and shared.isdisjoint(item.links)
+            if not is_below_any(path, roots) and shared.isdisjoint(item.links)
         }
 
     def shared(self, document: Document) -> dict[str, str]:
@@ -86,7 +88,7 @@ class Clustered:
         return {
             path: link
             for path, link in luns
-            if link in self.storage and not _is_any(path, self.targets)
+            if link in self.storage and not is_below_any(path, self.targets)
         }
 
     def except_for(self, wanted: Items) -> Clustered:
@@ -175,7 +177,3 @@ def misnamed(config_dir: Path) -> list[Path]:
     with os_errors(f"list {folder}", path=str(folder)):
         found = sorted(one.name for one in os.scandir(folder) if not one.is_dir())
     return [folder / name for name in found if not name.endswith(ENDING) and name[0] != "."]
-
-
-def _is_any(path: str, roots: Iterable[str]) -> bool:
-    return any(is_below(path, root) for root in roots)
