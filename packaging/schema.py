@@ -7,51 +7,64 @@ python packaging/schema.py
 
 from __future__ import annotations
 
+import inspect
 import json
-import re
+import types
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import TypeAdapter
-from typing_extensions import Doc, NotRequired, Required, get_type_hints
+from typing_extensions import NotRequired, Required, get_type_hints, is_typeddict
 
 from pyshell.config import document
+from pyshell.config.document_types import is_required
 
 FILE = Path(document.__file__).with_name("saveconfig.schema.json")
-_ENTRY = re.compile(r'(?<=[a-z])Entry"')
-"""Ends the names of the types, but not those in the schema."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_TYPES = {int: "integer", str: "string", bool: "boolean", types.NoneType: "null"}
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema. It refuses unknown keys: they are mostly typos."""
-    found = TypeAdapter(document.Document).json_schema(ref_template="#/$defs/{model}")
-    kinds = found.pop("$defs")
-    for name, kind in {**kinds, "Document": found}.items():
-        _describe(kind, getattr(document, name))
-    found["properties"]["$schema"] = {
+    kinds: dict[str, dict[str, Any]] = {}
+    whole = _object(document.Document, kinds)
+    whole["properties"]["$schema"] = {
         "type": "string",
         "description": "Path of the JSON Schema, for editors; pyshell ignores it.",
     }
-    found = {"$schema": _DRAFT, "title": "LIO saveconfig.json", **found, "$defs": kinds}
-    renamed: dict[str, Any] = json.loads(_ENTRY.sub('"', json.dumps(found)))
-    return renamed
+    return {"$schema": _DRAFT, "title": "LIO saveconfig.json", **whole, "$defs": kinds}
 
 
-def _describe(kind: dict[str, Any], of: Any) -> None:
-    kind.pop("title", None)
-    kind["additionalProperties"] = False
-    for key, hint in get_type_hints(of, include_extras=True).items():
-        note = next((one for one in _notes(hint) if isinstance(one, Doc)), None)
-        kind["properties"][key].pop("title", None)
-        if note is not None:
-            kind["properties"][key]["description"] = note.documentation
+def _object(kind: Any, kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    made: dict[str, Any] = {
+        "type": "object",
+        "description": inspect.getdoc(kind),
+        "properties": {key: _schema(hint, kinds) for key, hint in hints.items()},
+        "additionalProperties": False,
+    }
+    required = [key for key, hint in hints.items() if is_required(hint)]
+    return {**made, "required": required} if required else made
 
 
-def _notes(hint: Any) -> tuple[Any, ...]:
-    if get_origin(hint) in (NotRequired, Required):
-        (hint,) = get_args(hint)
-    return getattr(hint, "__metadata__", ())
+def _schema(hint: Any, kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of a type; those of the objects in it are added to `kinds`."""
+    origin, members = get_origin(hint), get_args(hint)
+    if origin in (NotRequired, Required):
+        return _schema(members[0], kinds)
+    if origin is Annotated:
+        inner, text = members
+        return {**_schema(inner, kinds), "description": text}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_schema(member, kinds) for member in members]}
+    if origin is list:
+        return {"type": "array", "items": _schema(members[0], kinds)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _schema(members[1], kinds)}
+    if is_typeddict(hint):
+        name = hint.__name__.removesuffix("Entry")
+        kinds[name] = _object(hint, kinds)
+        return {"$ref": f"#/$defs/{name}"}
+    return {"type": _TYPES[hint]}
 
 
 def text() -> str:

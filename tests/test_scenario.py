@@ -112,4 +112,4 @@ def test_ls_through_a_pipe_loads_nothing_that_only_a_terminal_needs(pyshell: Pys
     assert ran.out == SCENARIO[0][1]
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.err.splitlines()}
     assert "rtslib_fb" in loaded
-    assert not loaded & {"rich", "prompt_toolkit", "pydantic", "pygments", "asyncio"}
+    assert not loaded & {"rich", "prompt_toolkit", "voluptuous", "pygments", "asyncio"}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from typing_extensions import Doc, NotRequired, Required, TypedDict
+from typing_extensions import NotRequired, Required, TypedDict
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
@@ -23,10 +23,10 @@ from pyshell.lio import identifiers, settings
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""
-_Unused = Annotated[Value | bool | None, Doc("Written by old releases of targetcli; no effect.")]
+_Unused = Annotated[Value | bool | None, "Written by old releases of targetcli; no effect."]
 _Attributes = Annotated[
     dict[str, Value],
-    Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
+    "The kernel's attributes by name; omitted ones keep the kernel's default.",
 ]
 IDENTITY = {f"../{file}": file for file in settings.IDENTITY}
 """The keys of a storage object's identity among its attributes, and the files that they name.
@@ -37,62 +37,52 @@ path below `attrib`: so targetcli restores these, too. It does not save them.
 COMPANY_KEY = f"../{settings.COMPANY}"
 _StorageAttributes = Annotated[
     dict[str, Value],
-    Doc(
-        "The kernel's attributes by name; omitted ones keep the kernel's default. Also vendor,"
-        f" product, revision and company id: {', '.join(IDENTITY)}."
-    ),
+    "The kernel's attributes by name; omitted ones keep the kernel's default. Also vendor,"
+    f" product, revision and company id: {', '.join(IDENTITY)}.",
 ]
 _Parameters = Annotated[
     dict[str, Value],
-    Doc("iSCSI negotiation parameters by name; omitted ones keep the kernel's default."),
+    "iSCSI negotiation parameters by name; omitted ones keep the kernel's default.",
 ]
-_ChapUserid = Annotated[str, Doc("CHAP name that the initiator sends.")]
-_ChapPassword = Annotated[str, Doc("CHAP secret of the initiator; 12 bytes or more.")]
-_MutualUserid = Annotated[str, Doc("CHAP name that the target sends.")]
-_MutualPassword = Annotated[
-    str, Doc("CHAP secret of the target; must differ from the initiator's.")
-]
+_ChapUserid = Annotated[str, "CHAP name that the initiator sends."]
+_ChapPassword = Annotated[str, "CHAP secret of the initiator; 12 bytes or more."]
+_MutualUserid = Annotated[str, "CHAP name that the target sends."]
+_MutualPassword = Annotated[str, "CHAP secret of the target; must differ from the initiator's."]
 _SecretFile = Annotated[
     str,
-    Doc("Absolute path of a file with this secret, instead of the secret. Only pyshell reads it."),
+    "Absolute path of a file with this secret, instead of the secret. Only pyshell reads it.",
 ]
-_Alias = Annotated[str | None, Doc("Name of the link in configfs; defaults to a generated name.")]
-_Supported = Annotated[int | None, Doc("1 if the group supports that state.")]
+_Alias = Annotated[str | None, "Name of the link in configfs; defaults to a generated name."]
+_Supported = Annotated[int | None, "1 if the group supports that state."]
 _Seconds = Annotated[
-    int | None, Doc("Time limit for a state change, in seconds, as reported to initiators.")
+    int | None, "Time limit for a state change, in seconds, as reported to initiators."
 ]
 
 
 class AluaGroupEntry(TypedDict):
     """An ALUA target port group of a storage object."""
 
-    name: Required[Annotated[str, Doc("Name of the group; the kernel creates default_tg_pt_gp.")]]
+    name: Required[Annotated[str, "Name of the group; the kernel creates default_tg_pt_gp."]]
     tg_pt_gp_id: NotRequired[
-        Annotated[int, Doc("Number from 1 to 65535; 0 only for the kernel's default_tg_pt_gp.")]
+        Annotated[int, "Number from 1 to 65535; 0 only for the kernel's default_tg_pt_gp."]
     ]
     alua_access_state: NotRequired[
         Annotated[
             int | None,
-            Doc(
-                "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
-                "4 LBA dependent, 14 offline, 15 transitioning."
-            ),
+            "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
+            "4 LBA dependent, 14 offline, 15 transitioning.",
         ]
     ]
     alua_access_status: NotRequired[
         Annotated[
             int | None,
-            Doc(
-                "What changed the state: 0 nothing, 1 an initiator (SET TARGET PORT GROUPS),"
-                " 2 the target."
-            ),
+            "What changed the state: 0 nothing, 1 an initiator (SET TARGET PORT GROUPS),"
+            " 2 the target.",
         ]
     ]
-    alua_access_type: NotRequired[
-        Annotated[int | None, Doc("0 none, 1 implicit, 2 explicit, 3 both.")]
-    ]
+    alua_access_type: NotRequired[Annotated[int | None, "0 none, 1 implicit, 2 explicit, 3 both."]]
     alua_write_metadata: NotRequired[
-        Annotated[int | None, Doc("1 keeps the state in a file below /var/target.")]
+        Annotated[int | None, "1 keeps the state in a file below /var/target."]
     ]
     alua_support_active_nonoptimized: NotRequired[_Supported]
     alua_support_active_optimized: NotRequired[_Supported]
@@ -102,51 +92,49 @@ class AluaGroupEntry(TypedDict):
     alua_support_unavailable: NotRequired[_Supported]
     implicit_trans_secs: NotRequired[_Seconds]
     nonop_delay_msecs: NotRequired[
-        Annotated[int | None, Doc("Milliseconds by which active/non-optimized delays a command.")]
+        Annotated[int | None, "Milliseconds by which active/non-optimized delays a command."]
     ]
-    preferred: NotRequired[Annotated[int | None, Doc("1 if initiators should prefer the group.")]]
+    preferred: NotRequired[Annotated[int | None, "1 if initiators should prefer the group."]]
     trans_delay_msecs: NotRequired[
-        Annotated[int | None, Doc("Milliseconds by which each change of state is delayed.")]
+        Annotated[int | None, "Milliseconds by which each change of state is delayed."]
     ]
 
 
 class StorageObjectEntry(TypedDict):
     """A storage object; which of the keys it has depends on `plugin`."""
 
-    name: Required[Annotated[str, Doc("Name, unique in its backstore; no blanks, no slashes.")]]
+    name: Required[Annotated[str, "Name, unique in its backstore; no blanks, no slashes."]]
     plugin: Required[
         Annotated[
             str,
-            Doc("Backstore: block, fileio, pscsi, ramdisk or user (formerly iblock and rd_mcp)."),
+            "Backstore: block, fileio, pscsi, ramdisk or user (formerly iblock and rd_mcp).",
         ]
     ]
-    wwn: NotRequired[Annotated[str | None, Doc("Unit serial number; defaults to a generated one.")]]
+    wwn: NotRequired[Annotated[str | None, "Unit serial number; defaults to a generated one."]]
     dev: NotRequired[
-        Annotated[str, Doc("Path of the block device, image file or SCSI device (not ramdisk).")]
+        Annotated[str, "Path of the block device, image file or SCSI device (not ramdisk)."]
     ]
-    size: NotRequired[Annotated[int | None, Doc("Bytes; required for image files and ramdisks.")]]
+    size: NotRequired[Annotated[int | None, "Bytes; required for image files and ramdisks."]]
     write_back: NotRequired[
         Annotated[
             bool,
-            Doc(
-                "fileio: acknowledge writes before they are on disk; a crash loses those that the"
-                " initiator has not flushed. Default: false."
-            ),
+            "fileio: acknowledge writes before they are on disk; a crash loses those that the"
+            " initiator has not flushed. Default: false.",
         ]
     ]
-    readonly: NotRequired[Annotated[bool, Doc("block: open the device read-only.")]]
-    exclusive: NotRequired[Annotated[bool, Doc("block: open the device exclusively.")]]
-    aio: NotRequired[Annotated[bool, Doc("fileio: asynchronous I/O.")]]
-    nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for benchmarks.")]]
+    readonly: NotRequired[Annotated[bool, "block: open the device read-only."]]
+    exclusive: NotRequired[Annotated[bool, "block: open the device exclusively."]]
+    aio: NotRequired[Annotated[bool, "fileio: asynchronous I/O."]]
+    nullio: NotRequired[Annotated[bool, "ramdisk: store nothing, for benchmarks."]]
     config: NotRequired[
-        Annotated[str | None, Doc("user: handler and its configuration string (HANDLER/CONFIG).")]
+        Annotated[str | None, "user: handler and its configuration string (HANDLER/CONFIG)."]
     ]
     hw_max_sectors: NotRequired[
-        Annotated[int | None, Doc("user: maximum number of sectors per command.")]
+        Annotated[int | None, "user: maximum number of sectors per command."]
     ]
-    control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
+    control: NotRequired[Annotated[str | None, "user: further settings, NAME=VALUE,…"]]
     attributes: NotRequired[_StorageAttributes]
-    alua_tpgs: NotRequired[Annotated[list[AluaGroupEntry], Doc("ALUA groups.")]]
+    alua_tpgs: NotRequired[Annotated[list[AluaGroupEntry], "ALUA groups."]]
     exists: NotRequired[_Unused]
     buffered_mode: NotRequired[_Unused]
 
@@ -154,13 +142,11 @@ class StorageObjectEntry(TypedDict):
 class LunEntry(TypedDict):
     """A LUN; `storage_object` is a path like `/backstores/block/disk1`."""
 
-    index: Required[Annotated[int, Doc("LUN, 0 to 65535.")]]
-    storage_object: Required[
-        Annotated[str, Doc("Exported storage object: /backstores/PLUGIN/NAME.")]
-    ]
+    index: Required[Annotated[int, "LUN, 0 to 65535."]]
+    storage_object: Required[Annotated[str, "Exported storage object: /backstores/PLUGIN/NAME."]]
     alias: NotRequired[_Alias]
     alua_tg_pt_gp_name: NotRequired[
-        Annotated[str | None, Doc("Name of an ALUA group of the storage object.")]
+        Annotated[str | None, "Name of an ALUA group of the storage object."]
     ]
 
 
@@ -170,20 +156,20 @@ class PortalEntry(TypedDict):
     ip_address: Required[
         Annotated[
             str,
-            Doc("IP address of this host; 0.0.0.0 for all IPv4 addresses, [::0] for IPv6, too."),
+            "IP address of this host; 0.0.0.0 for all IPv4 addresses, [::0] for IPv6, too.",
         ]
     ]
-    port: Required[Annotated[int, Doc("TCP port, usually 3260.")]]
-    iser: NotRequired[Annotated[bool, Doc("iSCSI over RDMA.")]]
-    offload: NotRequired[Annotated[bool, Doc("Offload to a Chelsio adapter.")]]
+    port: Required[Annotated[int, "TCP port, usually 3260."]]
+    iser: NotRequired[Annotated[bool, "iSCSI over RDMA."]]
+    offload: NotRequired[Annotated[bool, "Offload to a Chelsio adapter."]]
 
 
 class MappedLunEntry(TypedDict):
     """A mapped LUN: the TPG's LUN number `tpg_lun`, which the initiator sees as number `index`."""
 
-    index: Required[Annotated[int, Doc("LUN number that the initiator sees, 0 to 65535.")]]
-    tpg_lun: Required[Annotated[int, Doc("LUN of the TPG.")]]
-    write_protect: NotRequired[Annotated[bool | None, Doc("The initiator can only read.")]]
+    index: Required[Annotated[int, "LUN number that the initiator sees, 0 to 65535."]]
+    tpg_lun: Required[Annotated[int, "LUN of the TPG."]]
+    write_protect: NotRequired[Annotated[bool | None, "The initiator can only read."]]
     alias: NotRequired[_Alias]
 
 
@@ -199,16 +185,16 @@ class _ChapKeys(TypedDict):
 class NodeAclEntry(_ChapKeys):
     """A node ACL: an initiator that can log in."""
 
-    node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
-    mapped_luns: NotRequired[Annotated[list[MappedLunEntry], Doc("LUNs that the initiator sees.")]]
+    node_wwn: Required[Annotated[str, "Name of the initiator."]]
+    mapped_luns: NotRequired[Annotated[list[MappedLunEntry], "LUNs that the initiator sees."]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs with the same tag form a group.")]]
+    tag: NotRequired[Annotated[str | None, "Tag; ACLs with the same tag form a group."]]
     # rtslib restores it by this name, but does not save it.
     tcq_depth: NotRequired[
         Annotated[
             Value | None,
-            Doc("Queue depth (cmdsn_depth), if it is not the TPG's default."),
+            "Queue depth (cmdsn_depth), if it is not the TPG's default.",
         ]
     ]
 
@@ -216,31 +202,29 @@ class NodeAclEntry(_ChapKeys):
 class TpgEntry(_ChapKeys):
     """A target portal group."""
 
-    tag: NotRequired[Annotated[int, Doc("Number from 1; defaults to 1.")]]
-    enable: NotRequired[Annotated[bool, Doc("Whether initiators can log in; defaults to true.")]]
+    tag: NotRequired[Annotated[int, "Number from 1; defaults to 1."]]
+    enable: NotRequired[Annotated[bool, "Whether initiators can log in; defaults to true."]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    luns: NotRequired[Annotated[list[LunEntry], Doc("Exported LUNs.")]]
-    portals: NotRequired[
-        Annotated[list[PortalEntry], Doc("Addresses and ports that it listens on.")]
-    ]
-    node_acls: NotRequired[Annotated[list[NodeAclEntry], Doc("Initiators that can log in.")]]
+    luns: NotRequired[Annotated[list[LunEntry], "Exported LUNs."]]
+    portals: NotRequired[Annotated[list[PortalEntry], "Addresses and ports that it listens on."]]
+    node_acls: NotRequired[Annotated[list[NodeAclEntry], "Initiators that can log in."]]
 
 
 class TargetEntry(TypedDict):
     """A target of a fabric."""
 
-    wwn: Required[Annotated[str, Doc("Name of the target in the form of its fabric.")]]
-    fabric: Required[Annotated[str, Doc("Fabric, for example iscsi, loopback or vhost.")]]
+    wwn: Required[Annotated[str, "Name of the target in the form of its fabric."]]
+    fabric: Required[Annotated[str, "Fabric, for example iscsi, loopback or vhost."]]
     parameters: NotRequired[_Parameters]
-    tpgs: NotRequired[Annotated[list[TpgEntry], Doc("Target portal groups.")]]
+    tpgs: NotRequired[Annotated[list[TpgEntry], "Target portal groups."]]
 
 
 class FabricModuleEntry(TypedDict):
     """Settings of a fabric: who can discover its targets."""
 
-    name: Required[Annotated[str, Doc("Fabric; only iscsi has such settings.")]]
-    discovery_enable_auth: NotRequired[Annotated[bool, Doc("Whether discovery requires CHAP.")]]
+    name: Required[Annotated[str, "Fabric; only iscsi has such settings."]]
+    discovery_enable_auth: NotRequired[Annotated[bool, "Whether discovery requires CHAP."]]
     discovery_userid: NotRequired[_ChapUserid]
     discovery_password: NotRequired[_ChapPassword]
     discovery_mutual_userid: NotRequired[_MutualUserid]
@@ -252,9 +236,9 @@ class FabricModuleEntry(TypedDict):
 class Document(TypedDict):
     """A whole saved configuration."""
 
-    storage_objects: NotRequired[Annotated[list[StorageObjectEntry], Doc("Storage objects.")]]
-    targets: NotRequired[Annotated[list[TargetEntry], Doc("Targets of all fabrics.")]]
-    fabric_modules: NotRequired[Annotated[list[FabricModuleEntry], Doc("Settings of fabrics.")]]
+    storage_objects: NotRequired[Annotated[list[StorageObjectEntry], "Storage objects."]]
+    targets: NotRequired[Annotated[list[TargetEntry], "Targets of all fabrics."]]
+    fabric_modules: NotRequired[Annotated[list[FabricModuleEntry], "Settings of fabrics."]]
 
 
 def is_empty(document: Document) -> bool:

@@ -165,47 +165,12 @@ def typed(data: Any, name: str) -> Document:
     return document
 
 
-# Texts for pydantic's types of errors, whose own are for programmers.
-_WORDS = {
-    "missing": "is missing",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing_size": "must be a smaller number",
-    "finite_number": "must be a whole number",
-    "string_type": "must be text",
-    "string_unicode": "must be Unicode text",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-}
-
-
-@functools.cache
-def _types() -> tuple[Any, Any]:
-    """Return pydantic's validator of documents, which keeps unknown keys, and its error."""
-    # pydantic takes longer to import than most commands run: only those that read a file pay.
-    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-
-    return TypeAdapter(with_config(ConfigDict(extra="allow"))(Document)), ValidationError
-
-
 def type_problems(data: Any) -> tuple[Document, list[Problem]]:
     """Return `data` converted to the types, and a problem for each wrong place."""
-    types, type_error = _types()
-    try:
-        found: Document = types.validate_python(data)
-    except type_error as wrong:
-        said: dict[Place, list[str]] = {}
-        for one in wrong.errors(include_url=False, include_input=False, include_context=False):
-            place = _place(data, one["loc"], missing=one["type"] == "missing")
-            words = _WORDS.get(one["type"], one["msg"])
-            if words not in said.setdefault(place, []):
-                said[place].append(words)
-        wrongs = [error(place, _joined(words)) for place, words in said.items()]
-        return {}, wrongs + _unfit_texts(data)
-    return found, _unfit_texts(data)
+    from pyshell.config import document_types  # with its library: only those that read a file pay
+
+    found, wrongs = document_types.typed(data)
+    return found, [error(place, message) for place, message in wrongs] + _unfit_texts(data)
 
 
 def _unfit_texts(data: Any) -> list[Problem]:
@@ -217,24 +182,6 @@ def _unfit_texts(data: Any) -> list[Problem]:
         for text, is_key in ((value, False), (place[-1] if place else "", True))
         if isinstance(text, str) and UNFIT.search(text)
     ]
-
-
-def _joined(words: list[str]) -> str:
-    return " or ".join([words[0], *(word.removeprefix("must be ") for word in words[1:])])
-
-
-def _place(data: Any, parts: Place, *, missing: bool) -> Place:
-    """Return pydantic's place without the parts that are not in the file: types of a union."""
-    place: list[int | str] = []
-    for part in parts:
-        inside = (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        )
-        if not inside:
-            break
-        place.append(part)
-        data = data[part]
-    return (*place, parts[-1]) if missing else tuple(place)
 
 
 @functools.cache

@@ -125,7 +125,7 @@ def test_its_commands_bring_the_target_up_and_back_at_boot(
     ran = run(cloud_init_package, "/bin/sh", "-c", script, others=others)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "log").read_text().splitlines() == [
-        "curl -fsS -o /var/cache/pyshell.deb https://packages.example.com/pyshell_0.1.0_amd64.deb",
+        "curl -fsS -o /var/cache/pyshell.deb https://packages.example.com/pyshell_0.1.0_all.deb",
         "sha256sum --check --strict",
         "apt-get install -y /var/cache/pyshell.deb",
         "systemctl start pyshell-restore.service",
