@@ -88,6 +88,30 @@ def start_less() -> subprocess.Popen[str]:
     )
 
 
+_OF_TERMINAL = ("TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE")
+"""What a program on the user's terminal needs to know of it."""
+
+
+def run_on_terminal(*command: str, keep: Sequence[int] = ()) -> int:
+    """Run a program on this terminal, for its user, to its end; return its exit status.
+
+    It inherits the descriptors in `keep`. Ctrl-C is left to it. Raises OSError if it cannot be
+    started.
+    """
+    own = {name: os.environ[name] for name in _OF_TERMINAL if name in os.environ}
+    process = subprocess.Popen(
+        [_found(command[0]), *command[1:]],
+        cwd="/",
+        env={"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": _own_home(), **own},
+        pass_fds=keep,
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
 def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
     """Start another process of this pyshell, in a session of its own, and return it.
 
@@ -123,8 +147,12 @@ def start_ssh(*arguments: str, stdin: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        env={**environment(), "HOME": pwd.getpwuid(os.getuid()).pw_dir, **own},
+        env={**environment(), "HOME": _own_home(), **own},
     )
+
+
+def _own_home() -> str:
+    return pwd.getpwuid(os.getuid()).pw_dir
 
 
 def has(name: str) -> bool:

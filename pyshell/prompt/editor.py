@@ -18,17 +18,21 @@ from typing import TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import Window
 from prompt_toolkit.layout.margins import ScrollbarMargin
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from pyshell.errors import PyshellError
 from pyshell.prompt import pager
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
@@ -38,6 +42,7 @@ from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
 from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
 from pyshell.shell.line_help import help_at
+from pyshell.shell.preference_files import home
 from pyshell.shell.shell import Shell
 from pyshell.text import wrapped_help
 from pyshell.tree.node import Node
@@ -46,6 +51,8 @@ _SOON, _TRIES = 0.02, 50
 """Seconds between attempts to complete a menu that is still being filled, and their number."""
 _ATTEMPTS = 3
 """How often a line is restarted after an error that nothing else caught."""
+_ESCAPE, _VI_ESCAPE = 0.5, 0.05
+"""Seconds after which Esc is a key by itself, and not the start of another key."""
 _MENU_ROWS = 12
 """The most rows of a menu."""
 
@@ -71,6 +78,7 @@ class Editor:
         self._interrupted = False
         """Whether Ctrl-C came after the line had ended."""
         self._whole_screen = False
+        self._in_editor = False
         self._notices: deque[str] = deque()
         self._history = KeptHistory(history, guard)
         self._depth = None if colour else ColorDepth.DEPTH_1_BIT
@@ -109,6 +117,7 @@ class Editor:
                     lambda line: help_at(line, shell.root(), shell.path),
                     lambda lines: shell.console.print_lines(wrapped_help(lines, self._width())),
                     completer.begun,
+                    self._edited,
                     guard,
                 )
             ),
@@ -129,7 +138,7 @@ class Editor:
         made.default_buffer.on_cursor_position_changed += look
         return made
 
-    def command(self, prompt: str, *, goes_on: bool = False) -> str:
+    def command(self, prompt: str, *, label: str = "", goes_on: bool = False) -> str:
         """Return what was typed, as `Reader.command`.
 
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
@@ -139,12 +148,39 @@ class Editor:
         now = self._guard.run("The toolbar", self._watch_status, Status())
         self._commands.rprompt = UNSAVED if now.unsaved and not with_toolbar else ""
         self._commands.bottom_toolbar = self._toolbar if with_toolbar else None
+        self._use_keys(vi=self._shell.preference("editing") == "vi")
         try:
-            typed = self._read(self._commands, prompt)
+            typed = self._read(self._commands, prompt, label)
         finally:
             self._status.pause()
         self._guard.run("The history", lambda: self._history.keep(typed, self._shell.path), None)
         return typed
+
+    def _use_keys(self, *, vi: bool) -> None:
+        """Set the keys of the line; with vi keys, the cursor's shape shows the mode."""
+        self._commands.editing_mode = EditingMode.VI if vi else EditingMode.EMACS
+        self._commands.cursor = ModalCursorShapeConfig() if vi else None
+        self._commands.app.ttimeoutlen = _VI_ESCAPE if vi else _ESCAPE
+
+    def _vi_mode(self) -> str:
+        """Return the mode of vi keys, "" without them."""
+        app = self._commands.app
+        if app.editing_mode != EditingMode.VI:
+            return ""
+        return "insert" if app.vi_state.input_mode == InputMode.INSERT else "normal"
+
+    def _edited(self, line: str) -> str | None:
+        """Return what the user makes of a line in an editor, None if that fails."""
+        from pyshell.prompt.line_editing import edited  # few sessions use it
+
+        self._in_editor = True
+        try:
+            return edited(line, home(simulated=self._shell.lio.simulated))
+        except PyshellError as error:
+            self._shell.console.show_error(error)
+            return None
+        finally:
+            self._in_editor = False
 
     def _watch_status(self) -> Status:
         now = status_at_once(self._shell)
@@ -195,13 +231,13 @@ class Editor:
             self._whole_screen = False
             self._show_notices()
 
-    def _read(self, session: PromptSession[str], prompt: str) -> str:
+    def _read(self, session: PromptSession[str], prompt: str, label: str = "") -> str:
         """Read a line. Errors are reported and do not end the session."""
         for _ in range(_ATTEMPTS):
             self._app, self._interrupted = session.app, False
             try:
                 typed = session.prompt(
-                    _written_out(prompt),
+                    [*_labelled(label), *_written_out(prompt)],
                     pre_run=self._guard.watch_loop,
                     set_exception_handler=False,
                 )
@@ -226,6 +262,8 @@ class Editor:
 
         @bound.add(Keys.SIGINT)
         def _interrupt(event: KeyPressEvent) -> None:
+            if self._in_editor:
+                return  # the key was for the editor
             if event.app.future is None:
                 self._interrupted = True
             else:
@@ -295,7 +333,10 @@ class Editor:
     def _made_toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
         status = replace(
-            self._status.status, reading=self._completer.reading > 0, menu=self._menu()
+            self._status.status,
+            reading=self._completer.reading > 0,
+            menu=self._menu(),
+            vi=self._vi_mode(),
         )
         pasted = len([line for line in text.split("\n") if line.strip()])
         if pasted > 1:
@@ -327,6 +368,10 @@ def _written_out(prompt: str) -> StyleAndTextTuples:
     A blank without style would only move the cursor, and programs such as expect wait for it.
     """
     return [("fg:ansidefault", prompt)]
+
+
+def _labelled(label: str) -> StyleAndTextTuples:
+    return [("class:label", label), ("", " ")] if label else []
 
 
 class _Screen(Vt100_Output):

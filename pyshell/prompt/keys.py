@@ -10,7 +10,13 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import completion_is_selected, has_completions
+from prompt_toolkit.filters import (
+    completion_is_selected,
+    emacs_mode,
+    has_completions,
+    has_selection,
+    vi_navigation_mode,
+)
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
@@ -25,13 +31,15 @@ Help = Callable[[str], Sequence[str]]
 Begun = Callable[[str], str]
 """Returns the rest of the last word of a line, if that is known without reading the target."""
 Show = Callable[[Sequence[str]], None]
+Edit = Callable[[str], str | None]
+"""Returns what the user makes of a line in an editor, None if that fails."""
 
 _REMOVING = frozenset({"delete", "unshare", "clearconfig", "disable"})
 """Commands whose arguments are never suggested: Right and Enter are pressed too easily."""
 
 
-def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBindings:
-    """Return the keys while a line is typed."""
+def line_keys(find_help: Help, show: Show, begun: Begun, edit: Edit, guard: Guard) -> KeyBindings:
+    """Return the keys while a line is typed, with either preference `editing`."""
     bound = KeyBindings()
 
     @bound.add("tab", filter=~has_completions)
@@ -58,7 +66,12 @@ def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBin
     def _help(event: KeyPressEvent) -> None:
         _show(event, find_help, show, guard)
 
-    @bound.add("?")
+    @bound.add("c-x", "c-e", filter=emacs_mode & ~has_selection)
+    @bound.add("v", filter=vi_navigation_mode)
+    def _edit(event: KeyPressEvent) -> None:
+        _open_editor(event, edit, guard)
+
+    @bound.add("?", filter=~vi_navigation_mode)
     def _question(event: KeyPressEvent) -> None:
         if asks_for_help(event.current_buffer.document.current_line_before_cursor):
             _show(event, find_help, show, guard)
@@ -78,6 +91,22 @@ def _show(event: KeyPressEvent, find_help: Help, show: Show, guard: Guard) -> No
         await run_in_terminal(lambda: show(lines))
 
     event.app.create_background_task(find_and_show())
+
+
+def _open_editor(event: KeyPressEvent, edit: Edit, guard: Guard) -> None:
+    """Edit the line in an editor; Enter then runs it."""
+    buffer = event.current_buffer
+    nothing: str | None = None
+
+    async def edit_and_show() -> None:
+        line = buffer.text
+        text = await run_in_terminal(
+            lambda: guard.run("The editor", lambda: edit(line), nothing), in_executor=True
+        )
+        if text is not None:
+            buffer.document = Document(text, len(text))
+
+    event.app.create_background_task(edit_and_show())
 
 
 def answer_keys() -> KeyBindings:

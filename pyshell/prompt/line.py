@@ -133,6 +133,7 @@ def prompt_style(preference: Callable[[str], Any]) -> Style:
             "line.value": "",
             "line.comment": "ansibrightblack",
             "line.fault": "ansired underline",
+            "label": "ansired reverse",
             "auto-suggestion": "ansibrightblack",
             "bottom-toolbar": "noreverse",
             "toolbar.fault": "ansired",

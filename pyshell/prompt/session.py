@@ -92,7 +92,9 @@ def _converse(shell: Shell, reader: Reader) -> None:
 
 def _typed(shell: Shell, reader: Reader) -> str:
     """Return what was typed; a line that ends in a backslash continues in the next."""
-    typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
+    prompt = prompt_text(shell.path, int(shell.preference("prompt_length")))
+    label = shell.console.label
+    typed = reader.command(prompt, label=f"[{label}]" if label else "")
     while goes_on(typed.rpartition("\n")[2]):
         typed += "\n" + reader.command("> ", goes_on=True)
     return typed
@@ -107,7 +109,7 @@ def prompt_text(path: str, longest: int) -> str:
 def _run(shell: Shell, reader: Reader, typed: str) -> None:
     """Run a line; pasted lines only after a yes, up to the first that fails."""
     lines = [line for _, line in logical_lines(typed.split("\n")) if line.strip()]
-    if len(lines) > 1 and not shell.options.yes and not _confirmed(reader, len(lines)):
+    if len(lines) > 1 and not shell.options.yes and not _confirmed(shell, reader, len(lines)):
         shell.note("Nothing was run.")
         return
     for number, line in enumerate(lines, 1):
@@ -119,10 +121,11 @@ def _run(shell: Shell, reader: Reader, typed: str) -> None:
             return
 
 
-def _confirmed(reader: Reader, count: int) -> bool:
+def _confirmed(shell: Shell, reader: Reader, count: int) -> bool:
     """Ask once about all the lines that were pasted together."""
     try:
-        return _yes_or_no(reader, f"Run these {count} lines? [y/N] ")
+        question = shell.console.labelled(f"Run these {count} lines? [y/N] ")
+        return _yes_or_no(reader, question)
     except KeyboardInterrupt:
         return False
 
@@ -242,7 +245,8 @@ def _leaving_answer(shell: Shell, reader: Reader) -> str:
     )
     while True:
         try:
-            answer = reader.answer(f"{shell.console.laid_out(question)} ").strip().lower()
+            shown = shell.console.laid_out(shell.console.labelled(question))
+            answer = reader.answer(f"{shown} ").strip().lower()
         except KeyboardInterrupt:
             return _STAY
         except EOFError:
@@ -260,7 +264,7 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
         return True
     if not shell.options.yes:
         try:
-            answer = _yes_or_no(reader, "Save anyway? [y/N] ")
+            answer = _yes_or_no(reader, shell.console.labelled("Save anyway? [y/N] "))
         except KeyboardInterrupt:
             shell.executor.left = False
             return False
@@ -305,8 +309,11 @@ class Reader(Protocol):
     def can_ask(self) -> bool:
         """Whether the user sees a question."""
 
-    def command(self, prompt: str, *, goes_on: bool = False) -> str:
-        """Return what was typed: a line, several pasted ones, or the rest of one (`goes_on`)."""
+    def command(self, prompt: str, *, label: str = "", goes_on: bool = False) -> str:
+        """Return what was typed: a line, several pasted ones, or the rest of one (`goes_on`).
+
+        `label` is shown before the prompt.
+        """
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which is not kept in the history."""
@@ -337,9 +344,9 @@ class PlainReader:
         """Whether there is a screen to show a question on."""
         return self._screen is not None
 
-    def command(self, prompt: str, *, goes_on: bool = False) -> str:
+    def command(self, prompt: str, *, label: str = "", goes_on: bool = False) -> str:
         """Return a line and keep it in the history."""
-        line = self.answer(prompt)
+        line = self.answer(f"{label} {prompt}" if label else prompt)
         self._history.add(line, self._path())
         return line
 

@@ -57,6 +57,8 @@ class Status:
     """Whether a menu waits for values that are being read."""
     menu: tuple[int, int] | None = None
     """The number of the selected menu entry (0 for none) and how many there are."""
+    vi: str = ""
+    """The mode of vi keys, "" without them."""
     changed_by: str = ""
     """Who else changed the target since the last command, "" for nobody."""
 
@@ -104,6 +106,7 @@ def _parts(status: Status) -> StyleAndTextTuples:
         (status.partly_restored, "warning", "restored in part"),
         (status.changed_by, "warning", f"changed by {status.changed_by}"),
         (status.read_only, "warning", "read-only: not root"),
+        (status.vi, "mode", f"vi: {status.vi}"),
         (status.simulated, "mode", "simulated"),
         (status.sessions, "status", counted(status.sessions, "session")),
         (True, "status", shorten(one_line(status.host), _HOST_WIDTH)),

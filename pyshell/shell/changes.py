@@ -42,7 +42,7 @@ from pyshell.shell.console import Console
 from pyshell.shell.executor import Saving, marked
 from pyshell.shell.lock import locked
 from pyshell.shell.options import BOOT
-from pyshell.text import counted, joined
+from pyshell.text import counted, joined, one_line
 from pyshell.tree.node import Context
 from pyshell.tree.results import Change, Lines, Work
 
@@ -187,17 +187,22 @@ class Changes:
         if answered or not (console.stdin.isatty() and console.err.isatty()):
             return
         disturbed = _sessions_disturbed(self.lio, operations)
-        for one in disturbed:
+        for one in disturbed[:_SESSIONS_NAMED]:
             console.note(f"  {one.session}")
+        if len(disturbed) > _SESSIONS_NAMED:
+            console.note(f"  and {len(disturbed) - _SESSIONS_NAMED} more")
         effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
         if not effect:
             return
         if undoes:
             effect = f"undoes '{undoes}' and {effect}"
+        to_type = _to_type(disturbed, named) if len(disturbed) > MOST_BY_KEY else ""
+        asked = f"Type {to_type} to continue:" if to_type else "Continue? [y/N]"
         with self._context.lock_lent(0):
-            if not console.confirmed(f"This {effect}. Continue? [y/N] "):
+            if not console.confirmed(f"This {effect}. {asked}", to_type):
+                why = f"The answer was not {to_type}. " if to_type else ""
                 raise PyshellError(
-                    "Nothing was changed.", "--yes answers such questions in advance."
+                    "Nothing was changed.", f"{why}--yes answers such questions in advance."
                 )
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
@@ -388,6 +393,10 @@ class UndoMemory:
 
 _NAMED = 3
 """How many storage objects a question names."""
+MOST_BY_KEY = 5
+"""The most sessions that `y` may disturb; for more, a name must be typed."""
+_SESSIONS_NAMED = 20
+"""How many sessions are listed above a question."""
 _COUNTED: tuple[type[Identifier], ...] = (
     Target, Tpg, StorageObject, AluaGroup, Lun, NodeAcl, MappedLun, Portal,
 )  # fmt: skip
@@ -426,14 +435,34 @@ def _effect(
     """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
     effects = [operation.effect for operation in operations if operation.effect]
     ended = [one for one in disturbed if one.ended]
-    if ended:
+    if len(ended) > MOST_BY_KEY:
+        effects.append(f"terminates {len(ended)} sessions")
+    elif ended:
         names = ", ".join(_initiators(ended))
         effects.append(f"terminates the session{'s' * (len(ended) > 1)} of {names}")
-    if names := ", ".join(_initiators(one for one in disturbed if not one.ended)):
-        effects.append(f"takes a disk from {names}, logged in now")
+    losing = _initiators(one for one in disturbed if not one.ended)
+    if len(losing) > MOST_BY_KEY:
+        effects.append(f"takes a disk from {len(losing)} initiators, logged in now")
+    elif losing:
+        effects.append(f"takes a disk from {', '.join(losing)}, logged in now")
     if removed := _removed_beside(operations, named):
         effects.append(f"{'also ' if named else ''}removes {removed}")
     return " and ".join(effects)
+
+
+def _to_type(disturbed: Sequence[Disturbed], named: Sequence[str] | None) -> str:
+    """Return the name that must be typed: what the line names, the only target, or the host."""
+    found = {_name_of(path) for path in named or ()}
+    found = found or {one.session.tpg.target.wwn for one in disturbed}
+    name = found.pop() if len(found) == 1 else os.uname().nodename.partition(".")[0]
+    return one_line(name)
+
+
+def _name_of(path: str) -> str:
+    """Return the name of the storage object or target that a path is at or below."""
+    parts = path.split("/")
+    number = 3 if parts[1] == "backstores" else 2
+    return parts[number] if len(parts) > number else parts[-1]
 
 
 def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None) -> str:

@@ -31,7 +31,7 @@ from pyshell.render import (
 )
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
-from pyshell.text import output_line, wrapped
+from pyshell.text import one_line, output_line, wrapped
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Rows, SecretSentence, Stream, Tree
 
@@ -119,13 +119,28 @@ class Console:
             self._bar.close()
             self._bar = None
 
-    def confirmed(self, question: str) -> bool:
-        """Ask a question at the terminal. End of input and Ctrl-C mean no."""
+    def confirmed(self, question: str, to_type: str = "") -> bool:
+        """Ask a question at the terminal. End of input and Ctrl-C mean no.
+
+        `to_type` is the answer that means yes, instead of y.
+        """
         try:
-            asked = f"{self.laid_out(output_line(question.rstrip()))} "
-            return self.ask(asked).strip().lower() in ("y", "yes")
+            asked = self.labelled(output_line(question.rstrip()))
+            answer = self.ask(f"{self.laid_out(asked)} ").strip()
         except (EOFError, KeyboardInterrupt):
             return False
+        return answer == to_type if to_type else answer.lower() in ("y", "yes")
+
+    @property
+    def label(self) -> str:
+        """What the user calls this host, as PRODUCTION; "" for nothing, and in targetcli mode."""
+        return "" if self.compat else one_line(self.preference("label"))
+
+    def labelled(self, question: str) -> str:
+        """Return a question that names the host's label, if it has one."""
+        if not self.label:
+            return question
+        return f"On {self.label}, {question[:1].lower()}{question[1:]}"
 
     def _ask(self, question: str) -> str:
         self.err.write(question)

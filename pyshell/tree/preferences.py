@@ -8,6 +8,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import UsageError
+from pyshell.text import columns, unsafe_in
 from pyshell.tree.command import BOOL, TEXT, ValueType, choice, number
 
 GLOBAL = "global"
@@ -25,6 +26,18 @@ def _backups(text: str) -> int:
     if found is None or found > _COUNT_MAX:
         raise UsageError(f"'{text}' is not a number of files.")
     return found
+
+
+_LABEL_MAX = 20
+
+
+def _label(text: str) -> str:
+    if unsafe_in(text) or text != text.strip() or columns(text) > _LABEL_MAX:
+        raise UsageError(
+            f"'{text}' is not a valid label.",
+            f"Give up to {_LABEL_MAX} printable characters without blanks at the ends.",
+        )
+    return text
 
 
 def _up_to(maximum: int) -> ValueType:
@@ -104,6 +117,7 @@ _TABLE = (
         names.WILDCARD_V4,
         "Address of the default portal: 0.0.0.0 (IPv4) or ::0 (IPv4 and IPv6).",
     ),
+    Described("editing", choice("emacs", "vi"), "emacs", "Keys at the prompt: emacs or vi."),
     Described(
         "enable_discard",
         BOOL,
@@ -116,6 +130,12 @@ _TABLE = (
         BOOL,
         True,
         "Report a storage object's name to initiators as its SCSI model.",
+    ),
+    Described(
+        "label",
+        ValueType("text", _label),
+        "",
+        "Name of this host, such as PRODUCTION, shown in the prompt and in questions.",
     ),
     Described(
         "logfile",

@@ -162,3 +162,78 @@ def test_a_state_that_cannot_be_read_stops_no_change(pyshell: Pyshell) -> None:
     assert ran.status == 4
     assert f"chmod go-w {state}" in ran.err
     assert pyshell.saved_file.read_bytes() == saved
+
+
+# Questions where many sessions would end
+
+
+@pytest.fixture
+def crowded(pyshell: Pyshell) -> Pyshell:
+    """Return a target in demo mode where six initiators are logged in."""
+    tpg = "/iscsi/iqn.2020-07.com.example:crowd/tpg1"
+    pyshell.prepare(
+        "/backstores/ramdisk create disk1 1M",
+        "/iscsi create iqn.2020-07.com.example:crowd",
+        f"{tpg} set attribute generate_node_acls=1",
+        f"{tpg}/luns create /backstores/ramdisk/disk1",
+        *(f"login iqn.2020-07.com.example:host{number}" for number in range(6)),
+    )
+    return pyshell
+
+
+@pytest.mark.parametrize(
+    ("line", "question", "name"),
+    [
+        ("/backstores/ramdisk delete disk1", "takes a disk from 6 initiators", "disk1"),
+        ("/iscsi delete iqn.2020-07.com.example:crowd", "terminates 6 sessions", "{crowd}"),
+        ("/iscsi/{crowd}/tpg1 disable", "terminates 6 sessions", "{crowd}"),
+        ("clearconfig confirm=true", "terminates 6 sessions", "{crowd}"),
+    ],
+)
+def test_a_name_is_typed_before_many_sessions_are_disturbed(
+    crowded: Pyshell, line: str, question: str, name: str
+) -> None:
+    wwn = "iqn.2020-07.com.example:crowd"
+    line, name = line.format(crowd=wwn), name.format(crowd=wwn)
+    before = crowded.tree()
+    for answer in ("y\n", "yes\n", "\n", "disk\n"):
+        ran = crowded(line, stdin=answer, keyboard=True)
+        assert ran.status == 1
+        assert f"This {question}" in ran.err
+        assert f"Type {name} to continue: " in ran.err
+        assert f"The answer was not {name}." in ran.err
+        assert crowded.tree() == before
+    assert crowded(line, stdin=f"{name}\n", keyboard=True).status == 0
+    assert crowded.tree() != before
+
+
+def test_yes_and_force_answer_in_advance_however_many_sessions_end(crowded: Pyshell) -> None:
+    tpg = "/iscsi/iqn.2020-07.com.example:crowd/tpg1"
+    assert "Type " not in crowded(f"{tpg} disable", "--dry-run", keyboard=True).err
+    assert crowded(f"{tpg} disable force=true", keyboard=True).status == 0
+
+
+def test_a_question_names_at_most_twenty_sessions(crowded: Pyshell) -> None:
+    crowded.must(*(f"login iqn.2020-07.com.example:host{number}" for number in range(6, 23)))
+    ran = crowded("/iscsi delete iqn.2020-07.com.example:crowd", stdin="n\n", keyboard=True)
+    assert ran.err.count(" at iqn.2020-07.com.example:crowd/tpg1") == 20
+    assert "  and 3 more\n" in ran.err
+    assert "This terminates 23 sessions" in ran.err
+
+
+def test_five_sessions_need_only_a_y(crowded: Pyshell) -> None:
+    crowded.must("logout iqn.2020-07.com.example:host5")
+    ran = crowded("/iscsi delete iqn.2020-07.com.example:crowd", stdin="y\n", keyboard=True)
+    assert ran.status == 0
+    assert "Continue? [y/N]" in ran.err
+
+
+def test_the_label_of_the_host_is_in_every_question(crowded: Pyshell, tmp_path: Path) -> None:
+    crowded.must("set global label=PRODUCTION")
+    ran = crowded("/iscsi delete iqn.2020-07.com.example:crowd", stdin="\n", keyboard=True)
+    assert "On PRODUCTION, this terminates 6 sessions" in ran.err
+    file = tmp_path / "kept.txt"
+    file.write_text("x")
+    ran = crowded(f"ls | save {file}", stdin="\n", keyboard=True)
+    assert f"On PRODUCTION, {file} already exists. Replace it?" in ran.err
+    assert crowded("--compat", "get global label").status == 0

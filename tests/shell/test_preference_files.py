@@ -219,3 +219,32 @@ def test_bookmarks_of_two_runs_at_once_are_all_kept(pyshell: Pyshell) -> None:
     assert opened().bookmarks == {"b0": "/", "b1": "/"}
     with pytest.raises(UsageError, match="already exists"):
         shells[0].run_line("bookmarks add b1")
+
+
+@pytest.mark.parametrize("label", ["", "PRODUCTION", "Produktion Köln", "本番"])
+def test_a_label_is_short_and_printable(pyshell: Pyshell, label: str) -> None:
+    pyshell.must(f"set global label='{label}'")
+    assert pyshell.must("get global label") == [f"label={label} "]
+
+
+@pytest.mark.parametrize("label", [" x", "x" * 21, "本" * 11, "a\tb", "\x1b[31m", "\u202ex"])
+def test_a_label_that_would_disturb_the_terminal_is_refused(pyshell: Pyshell, label: str) -> None:
+    ran = pyshell("set", "global", f"label={label}")
+    assert ran.status == 2
+    assert "is not a valid label" in ran.err
+    assert pyshell.must("get global label") == ["label= "]
+
+
+def test_a_label_in_a_file_is_judged_too(kept: Kept) -> None:
+    kept.host.mkdir()
+    (kept.host / "pyshell.json").write_text('{"label": "PRODUCTION"}')
+    assert kept.open().get("label") == "PRODUCTION"
+    kept.write('{"label": "\\u001b[2J"}')
+    assert kept.open().get("label") == "PRODUCTION"
+    assert len(kept.warnings) == 1
+
+
+def test_the_keys_are_emacs_or_vi(pyshell: Pyshell) -> None:
+    assert pyshell.must("get global editing") == ["editing=emacs "]
+    ran = pyshell("set global editing=ed")
+    assert (ran.status, "'ed' is not one of emacs, vi" in ran.err) == (2, True)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's text editor, which `$VISUAL` or `$EDITOR` names.
+
+pyshell runs as root: a name is looked up in the system's folders only, a path must be one that only
+root or the caller can change, and no shell is involved.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pyshell.errors import NotFoundError, UsageError, os_errors
+from pyshell.files.reading import open_trusted
+from pyshell.host import programs
+
+_DEFAULTS = ("sensible-editor", "editor", "vi", "nano")
+_DUMB = ("", "dumb")
+
+
+def edit(file: Path, *, keep: Sequence[int] = ()) -> int:
+    """Run the editor on a file and return its exit status; the terminal is then as before.
+
+    It inherits the descriptors in `keep`. Raises PyshellError if it cannot be started.
+    """
+    command = chosen()
+    with _modes_kept(), os_errors(f"run the editor '{command[0]}'"):
+        return programs.run_on_terminal(*command, str(file), keep=keep)
+
+
+def chosen(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the editor's command: `$VISUAL` if the terminal is not dumb, `$EDITOR`, a default.
+
+    Raises PyshellError.
+    """
+    dumb = environment.get("TERM", "") in _DUMB
+    for variable in ("EDITOR",) if dumb else ("VISUAL", "EDITOR"):
+        if environment.get(variable, "").strip():
+            return _checked(variable, environment[variable])
+    for name in _DEFAULTS:
+        if programs.has(name):
+            return [name]
+    raise NotFoundError("There is no text editor.", "Install one, or set EDITOR to its path.")
+
+
+def _checked(variable: str, value: str) -> list[str]:
+    hint = f"Set {variable} to a name such as vi, or to the full path of an editor."
+    try:
+        command = shlex.split(value)
+    except ValueError as error:
+        raise UsageError(f"${variable} is not valid: {str(error).lower()}.", hint) from error
+    if os.path.isabs(command[0]):
+        os.close(open_trusted(Path(command[0])))
+    elif "/" in command[0] or not programs.has(command[0]):
+        raise NotFoundError(f"${variable} names no known editor: '{command[0]}'.", hint)
+    return command
+
+
+@contextmanager
+def _modes_kept() -> Iterator[None]:
+    """Restore the terminal's modes at the end: a killed editor leaves its own."""
+    try:
+        modes = termios.tcgetattr(sys.stdin)
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, modes)

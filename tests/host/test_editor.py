@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which editor runs, and with what environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyshell.errors import NotFoundError, NotPermittedError, UsageError
+from pyshell.host import editor, programs
+
+
+def test_visual_comes_before_editor_but_not_at_a_dumb_terminal() -> None:
+    both = {"VISUAL": "cat -v", "EDITOR": "ls"}
+    assert editor.chosen({**both, "TERM": "xterm"}) == ["cat", "-v"]
+    assert editor.chosen({**both, "TERM": "dumb"}) == ["ls"]
+    assert editor.chosen({"VISUAL": " ", "EDITOR": "ls", "TERM": "xterm"}) == ["ls"]
+
+
+def test_without_either_the_first_known_editor_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "has", {"vi", "nano"}.__contains__)
+    assert editor.chosen({}) == ["vi"]
+    monkeypatch.setattr(programs, "has", lambda _: False)
+    with pytest.raises(NotFoundError, match="no text editor"):
+        editor.chosen({})
+
+
+@pytest.mark.parametrize("value", ["./vi", "bin/vi", "no-such-editor", "~/vi"])
+def test_only_a_name_or_a_full_path_is_accepted(value: str) -> None:
+    with pytest.raises(NotFoundError, match=r"\$EDITOR names no known editor"):
+        editor.chosen({"EDITOR": value})
+
+
+def test_quotes_must_be_closed() -> None:
+    with pytest.raises(UsageError, match=r"\$EDITOR is not valid: no closing quotation"):
+        editor.chosen({"EDITOR": "vi 'x"})
+
+
+def test_an_editor_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "editor"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o777)
+    with pytest.raises(NotPermittedError, match="chmod go-w"):
+        editor.chosen({"EDITOR": str(file)})
+    with pytest.raises(NotFoundError):
+        editor.chosen({"EDITOR": str(tmp_path / "missing")})
+
+
+def test_the_callers_environment_does_not_reach_the_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, file = tmp_path / "editor", tmp_path / "text; touch x"
+    script.write_text('#!/bin/sh\nenv > "$2"\npwd >> "$2"\nexit 5\n')
+    script.chmod(0o700)
+    monkeypatch.setenv("EDITOR", f"{script} --wait")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    monkeypatch.setenv("PYTHONPATH", "/tmp")
+    monkeypatch.setenv("TERM", "xterm")
+    assert editor.edit(file) == 5
+    found = file.read_text().splitlines()
+    assert "TERM=xterm" in found
+    assert f"PATH={programs.SEARCH_PATH}" in found
+    assert not [line for line in found if line.startswith(("LD_", "PYTHON", "EDITOR"))]
+    assert found[-1] == "/"
