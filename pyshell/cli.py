@@ -17,6 +17,7 @@ gc.set_threshold(100_000)
 
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
+from pyshell.host.programs import EXPIRE, EXPIRE_AFTER
 from pyshell.render import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
 from pyshell.text import output_line
@@ -80,6 +81,19 @@ def _complete(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _expire(arguments: Sequence[str]) -> int:
+    """Do the work of the timer of an unconfirmed change. Raises PyshellError."""
+    if arguments[0] == EXPIRE and len(arguments) > 1:
+        from pyshell.shell.expiry import main as expire
+
+        return expire(arguments[1:])
+    if len(arguments) > 2:
+        from pyshell.shell.detached import main as expire_after
+
+        return expire_after(arguments[1], arguments[2:])
+    raise UsageError(f"{arguments[0]} is for pyshell's own timers.", "Run 'confirm' or 'undo'.")
+
+
 def _show(found: Invocation) -> int:
     """Show help or version on standard output; in targetcli mode on standard error."""
     stream = sys.stderr if found.options.compat else sys.stdout
@@ -141,6 +155,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         if given[:1] == ["--complete"]:
             return _complete(given[1:])
+        if given[:1] in ([EXPIRE], [EXPIRE_AFTER]):
+            return _expire(given)
         found = parse_argv(given, sys.argv[0], os.environ)
         options = found.options
         status = run(found)

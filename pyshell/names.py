@@ -41,6 +41,11 @@ _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9
 # RFC 3722 also allows letters of other scripts; `plain` limits them.
 _BAD_IN_IQN = re.compile(r"[\x20-\x7e](?<![a-z0-9.:-])")
 _WHOLE = re.compile(r"[0-9]{1,20}")
+_DURATION = re.compile(
+    r"(?:([0-9]{1,9})[ \t]*h)?[ \t]*(?:([0-9]{1,9})[ \t]*m(?:in)?)?[ \t]*"
+    r"(?:([0-9]{1,9})[ \t]*(?:s|sec)?)?",
+    re.IGNORECASE | re.ASCII,
+)
 _SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
 # Controls, ends of lines, and bidirectional controls.
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -586,3 +591,20 @@ def size_text(number: int) -> str:
         value /= 1024
         unit += 1
     return f"{value:3.1f}{_UNIT_NAMES[unit]}"
+
+
+def duration(text: str) -> int:
+    """Return a duration in seconds: `90`, `90s`, `5min`, `1h30min`. Raises UsageError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise UsageError(f"'{text}' is not a duration.", "Give seconds, or as 90s, 5min or 1h.")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def duration_text(seconds: int) -> str:
+    """Return a duration for people: `5 min`, `1 min 30 s`, `2 h`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

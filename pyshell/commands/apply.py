@@ -28,7 +28,7 @@ from pyshell.config.object_operations import left_below
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Positions, json_path, placed
 from pyshell.config.running import read_running
-from pyshell.config.store import clustered, local, revisions
+from pyshell.config.store import clustered, local, revisions, unconfirmed
 from pyshell.config.store import undo as journal
 from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
@@ -43,7 +43,14 @@ from pyshell.lio.operations.storage import (
     image_file_of,
 )
 from pyshell.quoting import line
-from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
+from pyshell.tree.command import (
+    CONFIGURATION,
+    DEADLINE,
+    DEADLINE_HELP,
+    REVISION,
+    TARGET,
+    command,
+)
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.results import Change, Preference, Result
@@ -59,7 +66,11 @@ _GONE = ""
 
 @command(
     changes=True,
-    examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
+    examples=(
+        "apply /etc/target/saveconfig.json",
+        "apply /root/disks.json prune=true",
+        "apply /root/disks.json confirm=5min",
+    ),
 )
 def apply(
     node: Node,
@@ -77,6 +88,7 @@ def apply(
         "Keep running CHAP settings, and vendor, product, revision and company id of disks, if the"
         " file omits them. Default: true, or false with prune=true.",
     ] = None,
+    confirm: Annotated[int | None, DEADLINE, DEADLINE_HELP] = None,
 ) -> Result:
     """Apply a saved configuration to the running target.
 
@@ -113,7 +125,9 @@ def apply(
     errors = _all_faults(node, None, read, file, target, deleted)
     if errors is not None:
         raise errors
-    return _brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
+    change = brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
+    change.confirm = confirm
+    return change
 
 
 def _plan(
@@ -251,9 +265,12 @@ def _rest_of(
     return f" '{restore}' restores the rest."
 
 
-@command(changes=True, examples=("rollback 3", "rollback saved"))
+@command(changes=True, examples=("rollback 3", "rollback saved", "rollback 3 confirm=90s"))
 def rollback(
-    node: Node, revision: Annotated[str, REVISION, "A number, 'saved', or the name of a backup."]
+    node: Node,
+    revision: Annotated[str, REVISION, "A number, 'saved', or the name of a backup."],
+    *,
+    confirm: Annotated[int | None, DEADLINE, DEADLINE_HELP] = None,
 ) -> Result:
     """Change the running configuration to that of a revision.
 
@@ -271,7 +288,9 @@ def rollback(
     found = plan(node.lio, running, wanted, prune=True)
     name = "the saved configuration" if revision == SAVED else f"revision {revision}"
     titles = (f"Rolled back to {name}", f"Would roll back to {name}")
-    return _brought(node, found, titles, "rollback")
+    change = brought(node, found, titles, "rollback")
+    change.confirm = confirm
+    return change
 
 
 @command(changes=True, examples=("undo", "undo skip=true"))
@@ -296,6 +315,11 @@ def undo(
     """
     if skip:
         return _skipped(node)
+    if unconfirmed.is_recorded(node.lio):
+        from pyshell.commands import confirm  # it imports this module
+
+        if (timed := confirm.next_undone(node.lio)) is not None:
+            return confirm.undone(node, timed)
     done = journal.last(node.lio)
     if done is None:
         raise _nothing_to_undo()
@@ -352,7 +376,7 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     wanted = items(before, node.lio.root)
     running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
     found = plan(node.lio, running, wanted, prune=True)
-    return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
+    return brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
 
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
@@ -434,7 +458,7 @@ def _forget(node: Node, done: Done) -> None:
         node.context.note(f"'undo' still lists what is undone: {error}")
 
 
-def _brought(
+def brought(
     node: Node,
     found: Plan,
     titles: tuple[str, str],

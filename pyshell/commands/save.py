@@ -16,12 +16,18 @@ from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
 from pyshell.config.stable import stable
-from pyshell.config.store import clustered, losses
+from pyshell.config.store import clustered, losses, unconfirmed
 from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
 from pyshell.config.store.revisions import Policy
-from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.errors import (
+    ConflictError,
+    NotFoundError,
+    NotPermittedError,
+    PyshellError,
+    UsageError,
+)
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing
@@ -270,6 +276,7 @@ class FileSaving:
         self._path = path
         self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
         if self._boot is not None:
+            _refuse_unconfirmed(context)
             document = cluster_control.to_save(context, document)
         self.document = document
         self._running = document
@@ -381,6 +388,7 @@ class FileSaving:
             return []
         prefer = self._context.preference
         store.forget_removed(self._context.lio.run_dir)
+        unconfirmed.forget_ended(self._context.lio)
         return self._boot.save(
             self.document,
             store.now(self._context.way, self._comment),
@@ -388,6 +396,16 @@ class FileSaving:
             Policy(int(prefer("max_revisions")), int(prefer("max_revision_days"))),
             self._merged_from,
             self._running if self._merged_from is None else None,
+        )
+
+
+def _refuse_unconfirmed(context: Context) -> None:
+    """Raise ConflictError while a timer can still revert the running configuration."""
+    found = unconfirmed.current(context.lio)
+    if found is not None:
+        raise ConflictError(
+            f"Not saved: {found.what} is not confirmed.",
+            f"It {found.reverts}. 'confirm' keeps it, 'undo' reverts it now.",
         )
 
 

@@ -235,6 +235,28 @@ class Machine(ABC):
             return True
         return not module.endswith((".ko", ".xz")) or b"exclusive=" in content
 
+    # Timers and messages
+
+    @abstractmethod
+    def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        """Have `pyshell --expire WORDS` run after each of these seconds, outside this process.
+
+        The end of this process, its session or its terminal does not affect it. Raises
+        PyshellError.
+        """
+
+    @abstractmethod
+    def stop_timer(self, unit: str) -> None:
+        """Stop a timer, if it is there."""
+
+    @abstractmethod
+    def log(self, text: str) -> None:
+        """Write a line to the system's log."""
+
+    @abstractmethod
+    def announce(self, text: str) -> None:
+        """Write a line to the system's log and to the terminals of all users."""
+
     # Services
 
     @abstractmethod

@@ -8,6 +8,7 @@ its own: neither `PATH`, `PYTHONPATH`, `LD_PRELOAD` nor `MODPROBE_OPTIONS` of th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
@@ -118,9 +119,8 @@ def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
     Python's isolated mode keeps it from importing anything from the caller's folder, from
     `PYTHONPATH` or from the user's own packages.
     """
-    package_folder = str(Path(pyshell.__file__).resolve().parents[1])
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", _START, package_folder, *arguments],
+        _pyshell(*arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -129,6 +129,37 @@ def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
         env=environment(),
         start_new_session=True,  # Ctrl-C at the prompt does not end it
     )
+
+
+def _pyshell(*arguments: str) -> list[str]:
+    """Return the command line of this pyshell, by absolute paths."""
+    package_folder = str(Path(pyshell.__file__).resolve().parents[1])
+    return [sys.executable, "-I", "-c", _START, package_folder, *arguments]
+
+
+EXPIRE, EXPIRE_AFTER = "--expire", "--expire-after"
+"""Options for timers alone: see `pyshell.shell.expiry`."""
+
+
+def start_detached_timer(delays: Sequence[int], words: Sequence[str]) -> None:
+    """Start a process that runs `pyshell --expire WORDS` after each of these seconds.
+
+    It has no terminal and a session of its own, and outlives its caller. Raises PyshellError.
+    """
+    after = ",".join(map(str, delays))
+    with os_errors("start the timer"):
+        done = subprocess.run(
+            _pyshell(EXPIRE_AFTER, after, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            cwd="/",
+            env=environment(),
+            start_new_session=True,
+        )
+    if done.returncode != 0:  # it ends with 0 when the timer runs in the background
+        raise PyshellError(f"Cannot start the timer: exit status {done.returncode}.")
 
 
 _OF_SSH = ("SSH_AUTH_SOCK", "KRB5CCNAME")
@@ -153,6 +184,20 @@ def start_ssh(*arguments: str, stdin: int) -> subprocess.Popen[bytes]:
 
 def _own_home() -> str:
     return pwd.getpwuid(os.getuid()).pw_dir
+
+
+def log(text: str) -> None:
+    """Write a line to the system's log, which systemd's journal is."""
+    import syslog  # few commands need it
+
+    syslog.openlog("pyshell", syslog.LOG_PID, syslog.LOG_DAEMON)
+    syslog.syslog(syslog.LOG_WARNING, text)
+
+
+def write_to_all(text: str) -> None:
+    """Write a text to the terminals of all users, if there is a program for that."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        run("wall", text, seconds=_ASK_SECONDS)
 
 
 def has(name: str) -> bool:
@@ -190,6 +235,30 @@ class Systemd:
             raise NotFoundError("This host has no systemd.")
         # Without --root, systemctl asks the running manager and reports changes to it.
         return ["systemctl"] if self._root == "/" else ["systemctl", f"--root={self._root}"]
+
+    def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        """Have `pyshell --expire WORDS` run after each of these seconds. Raises PyshellError."""
+        command = [word.replace("$", "$$") for word in _pyshell(EXPIRE, *words)]
+        with os_errors("start the timer"):
+            done = run(
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                f"--unit={unit}",
+                "--description=Revert an unconfirmed change of the storage target (LIO)",
+                "--timer-property=AccuracySec=100ms",
+                *(f"--on-active={seconds}s" for seconds in delays),
+                "--",
+                *command,
+            )
+        if done.returncode != 0:
+            reason = done.stderr.strip().replace("\n", " ") or f"exit status {done.returncode}"
+            raise PyshellError(f"Cannot start the timer: systemd-run failed: {reason}.")
+
+    def stop_timer(self, unit: str) -> None:
+        """Stop a timer. It does nothing if it runs once more, so a failure does not matter."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            run("systemctl", "stop", f"{unit}.timer", seconds=_ASK_SECONDS)
 
     def state(self, unit: str) -> str:
         """Return what `systemctl is-enabled` prints, "" if the unit is not installed."""

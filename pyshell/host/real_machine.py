@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pyshell.host import (
 _MODULE_LISTS = ("modules.dep", "modules.builtin")
 # What storage objects are made of: disks, and SCSI devices that are passed through.
 _SUBSYSTEMS = ("block", "scsi_generic", "scsi_tape")
+_SYSTEMD_RUNS = "/run/systemd/system"  # as sd_booted(3)
 _UDEV_RUNS = "/run/udev/control"
 _EVENTS_SECONDS = 2.0  # image files and handlers appear without an event
 _CLOCK_SECONDS = 1.0
@@ -52,6 +53,7 @@ class RealMachine(Machine):
     user_handlers = staticmethod(handlers.running)
     check_config = staticmethod(handlers.check_config)
     change_medium = staticmethod(handlers.change_medium)
+    log = staticmethod(programs.log)
 
     def host_file(self, path: str) -> Path:
         return Path(path)
@@ -82,6 +84,20 @@ class RealMachine(Machine):
     def loadable_fabrics(self, modules: Mapping[str, str]) -> frozenset[str]:
         present = loadable_modules(modules.values())
         return frozenset(fabric for fabric, module in modules.items() if module in present)
+
+    def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        if os.path.isdir(_SYSTEMD_RUNS):
+            programs.Systemd().start_timer(unit, delays, words)
+        else:
+            programs.start_detached_timer(delays, words)
+
+    def stop_timer(self, unit: str) -> None:
+        if os.path.isdir(_SYSTEMD_RUNS):
+            programs.Systemd().stop_timer(unit)
+
+    def announce(self, text: str) -> None:
+        self.log(text)
+        programs.write_to_all(f"pyshell: {text}")
 
     def services(self) -> Services:
         return programs.Systemd()

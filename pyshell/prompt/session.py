@@ -19,6 +19,7 @@ from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt import pager
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.render import DUMB_TERMS, wants_colour
+from pyshell.shell.executor import unconfirmed_text
 from pyshell.shell.grammar import (
     PROGRAM,
     goes_on,
@@ -53,6 +54,8 @@ def interact(shell: Shell) -> int:
         shell.note("You are not root: the configuration is read-only.")
     reader = reader_for(shell)
     _greet(shell, reader)
+    if text := unconfirmed_text(shell.lio):
+        shell.note(text)
     converse(shell, reader)
     return 0
 
@@ -214,7 +217,8 @@ def leave(shell: Shell, reader: Reader) -> bool:
     A save that would lose saved objects is asked about once more.
     """
     shell.saving.settle()
-    answer = _leaving_answer(shell, reader)
+    # Nothing is saved before it is confirmed: then there is no question, only a note.
+    answer = _LEAVE if unconfirmed_text(shell.lio) else _leaving_answer(shell, reader)
     if answer == _STAY:
         shell.executor.left = False
         return False

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
-from pyshell.config.store import undo
+from pyshell.config.store import unconfirmed, undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import (
@@ -33,6 +33,7 @@ from pyshell.lio.operations.base import (
     Deletion,
     Irreversible,
     Operation,
+    Outcome,
     carry_out,
     check,
     interrupts_held,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pyshell.config.document import Document
     from pyshell.lio.operations.reservations import Reservations
     from pyshell.lio.sessions import Disturbed
+    from pyshell.shell.deadlines import Deadline
 
 
 class Changes:
@@ -89,38 +91,69 @@ class Changes:
 
     def change(self, change: Change, line: str, *, forced: bool) -> None:
         """Carry out a change, or show it in a dry run. Raises PyshellError."""
+        deadline = self._deadline(change)
+        if deadline is not None:
+            deadline.require_possible()
         if self._console.options.dry_run:
             self.check(change)
-            self._foretell(change)
+            self._foretell(change, deadline)
             return
         if not forced:
             self._confirm(change.operations, change.named, undoes=change.undoes)
         disturbed = self._disturbed(change)
         dropped = self._dropped(change.operations, "Dropped")
         with interrupts_held() as interrupted:
-            try:
-                with _of_whole(change):
-                    outcome = carry_out(
-                        self.lio, change.operations, lambda _, *done: self.lio.progress(*done)
-                    )
-            except PyshellError as error:
-                if error.left:
-                    self.memory.keep_operations(line, error.left)
-                if self._console.compat and not self._console.options.json:
-                    self._console.say(list(change.before))
-                raise
-            inverses = outcome.undo or _without_inverse(change)
-            if change.undoable:
-                self.memory.keep_operations(line, inverses)
+            with deadline.kept(line) if deadline is not None else nullcontext():
+                outcome, inverses = self._carried_out(change, line)
             outcome.interrupted = outcome.interrupted or interrupted()
+        if deadline is not None and not inverses:
+            deadline.drop()
         self._saving.note_change(changed=bool(inverses), way=change.way)
         self.note_removed(change.operations)
-        names = {"cut": _initiators(disturbed)} if disturbed else {}
-        self._tell(change, _sentences, [*_has_disturbed(disturbed), *dropped], names)
+        data: dict[str, Any] = {"cut": _initiators(disturbed)} if disturbed else {}
+        more = [*_has_disturbed(disturbed), *dropped]
+        if deadline is not None:
+            more += deadline.sentences
+            data |= deadline.data
+        self._tell(change, _sentences, more, data)
+        if deadline is None and not change.undoes:
+            self._note_unconfirmed()
         if change.way:  # undo and the like read the whole target, and may end at what is saved
             self._saving.settle(unchanged=change.way == "apply")
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
+
+    def _carried_out(self, change: Change, line: str) -> tuple[Outcome, Sequence[Operation]]:
+        """Carry out a change, and record how to undo it. Returns its inverses, too."""
+        try:
+            with _of_whole(change):
+                outcome = carry_out(
+                    self.lio, change.operations, lambda _, *done: self.lio.progress(*done)
+                )
+        except PyshellError as error:
+            if error.left:
+                self.memory.keep_operations(line, error.left)
+            if self._console.compat and not self._console.options.json:
+                self._console.say(list(change.before))
+            raise
+        inverses = outcome.undo or _without_inverse(change)
+        if change.undoable:
+            self.memory.keep_operations(line, inverses)
+        return outcome, inverses
+
+    def _deadline(self, change: Change) -> Deadline | None:
+        if change.confirm is None:
+            return None
+        from pyshell.shell.deadlines import Deadline  # few changes have one
+
+        return Deadline(self.lio, self._console, change)
+
+    def _note_unconfirmed(self) -> None:
+        """Note that a change with an earlier deadline, if there is one, is reverted with this."""
+        if unconfirmed.is_recorded(self.lio):
+            from pyshell.shell.deadlines import note_others
+
+            note_others(self.lio, self._console)
 
     def _tell(
         self,
@@ -144,15 +177,19 @@ class Changes:
         if change.note:
             self._console.note(change.note)
 
-    def _foretell(self, change: Change) -> None:
+    def _foretell(self, change: Change, deadline: Deadline | None) -> None:
         """Show what a change would do."""
         dropped = marked(self._dropped(change.operations, "Would drop"))
+        data: dict[str, Any] = {}
+        if deadline is not None:
+            dropped += marked(deadline.foretold)
+            data = deadline.data
         if _reports_objects(change):
-            self._tell(change, _would, dropped, {})
+            self._tell(change, _would, dropped, data)
             return
         disturbed = self._disturbed(change)
         losses = marked(_would_disturb(disturbed, change.operations, change.named))
-        self._tell(change, _would, [*losses, *dropped], {"cut": _initiators(disturbed)})
+        self._tell(change, _would, [*losses, *dropped], {"cut": _initiators(disturbed), **data})
 
     def _dropped(self, operations: Sequence[Operation], done: str) -> list[str]:
         """Return the reservations that end with what operations delete, as sentences."""
@@ -213,6 +250,17 @@ class Changes:
             return
         if not forced:
             self._confirm(work.operations(), work.named, asks=work.asks)
+        try:
+            self._work(work, line)
+        finally:
+            changes = work.effect in ("loaded", "other")
+            if changes and console.options.way == BOOT:
+                self._end_unconfirmed()
+            elif changes or work.undone_by:
+                self._note_unconfirmed()
+
+    def _work(self, work: Work, line: str) -> None:
+        console = self._console
         at_boot = console.options.way == BOOT
         disturbed = [] if console.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
@@ -243,6 +291,14 @@ class Changes:
         console.show(shown)
         if shown.failure is not None:
             raise shown.failure
+
+    def _end_unconfirmed(self) -> None:
+        """End the timer of an unconfirmed change: the target was stopped or started as a whole."""
+        with suppress(PyshellError):
+            found = unconfirmed.current(self.lio)
+            if found is not None:
+                unconfirmed.drop(self.lio, found)
+                self.lio.machine.log(f"No longer waits to be confirmed: {found.what}")
 
     def _foretell_work(self, work: Work) -> None:
         foreseen = work.foresee() if work.foresee is not None else Lines([])

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pyshell.config import store
+from pyshell.config.store import unconfirmed
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -280,6 +281,9 @@ class Saving:
         Raises PyshellError if saving would lose saved objects.
         """
         if save and self._console.preference("auto_save_on_exit"):
+            if self.changed and (text := unconfirmed_text(self._lio)):
+                self._console.note(f"Not saved: {text}")
+                return
             said = self.save()
             self._console.say(["Global pref auto_save_on_exit=true", *said] if said else [])
         self.report_unsaved(half_done)
@@ -295,6 +299,8 @@ class Saving:
         """Return a note on unsaved changes, "" if there are none."""
         if not self.unsaved:
             return ""
+        if text := unconfirmed_text(self._lio):
+            return text
         if listing.is_empty(self._lio):
             if not store.default_file(self._lio).exists():
                 return ""  # it will be empty after a reboot, too
@@ -319,6 +325,15 @@ class Saving:
         from pyshell.config.store.boot_file import is_unsaved  # most commands need not compare
 
         return is_unsaved(self._lio)
+
+
+def unconfirmed_text(lio: Lio) -> str:
+    """Return a note on a change that a timer reverts unless it is confirmed, "" without one."""
+    with suppress(PyshellError):
+        found = unconfirmed.current(lio)
+        if found is not None:
+            return f"{found.what} {found.reverts}. Run 'confirm' to keep it."
+    return ""
 
 
 def marked(sentences: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from pyshell.files.reading import open_trusted
 from pyshell.lio import Lio, attach
 from pyshell.shell.console import Console
 from pyshell.shell.dispatcher import Dispatcher
-from pyshell.shell.executor import Executor, Saving
+from pyshell.shell.executor import Executor, Saving, unconfirmed_text
 from pyshell.shell.grammar import Line, logical_lines
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences, home
@@ -158,7 +158,8 @@ def run_one(shell: Shell, words: Sequence[str]) -> int:
             _note_visible_secret(shell, line)
         if shell.options.save:
             shell.console.say(shell.saving.save(asked=True))
-        elif at_terminal or shell.way == "apply":  # a script saves at its own end
+        # A script saves at its own end. A change that waits to be confirmed has said so itself.
+        elif (at_terminal or shell.way == "apply") and not unconfirmed_text(shell.lio):
             shell.saving.report_unsaved()
     except PyshellError as error:
         shell.console.show_error(error)

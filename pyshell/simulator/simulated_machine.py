@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError
@@ -21,6 +21,7 @@ from pyshell.host import (
     Services,
     UserHandler,
     is_hctl,
+    programs,
 )
 from pyshell.simulator import Simulator
 from pyshell.simulator.hardware import HardwareTable
@@ -43,6 +44,7 @@ class SimulatedMachine(Machine):
     def __init__(self, simulator: Simulator) -> None:
         self._hardware = simulator.machine
         self._holder = simulator.holder
+        self._folder = simulator.folder
         self._services = SimulatedServices(simulator.folder / "services.json")
 
     @property
@@ -140,6 +142,24 @@ class SimulatedMachine(Machine):
 
     def loadable_fabrics(self, modules: Mapping[str, str]) -> frozenset[str]:
         return frozenset(self._table.fabrics)
+
+    def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        programs.start_detached_timer(delays, words)
+
+    def stop_timer(self, unit: str) -> None:
+        """Do nothing: the process ends by itself when its change is no longer unconfirmed."""
+
+    def log(self, text: str) -> None:
+        self._append("system.log", text)
+
+    def announce(self, text: str) -> None:
+        self.log(text)
+        self._append("terminals.log", text)
+
+    def _append(self, name: str, text: str) -> None:
+        """Append a line to a file of the simulator's folder."""
+        with suppress(PyshellError):
+            writing.append(self._folder / name, f"{text}\n")
 
     def services(self) -> Services:
         return self._services

@@ -435,7 +435,24 @@ TEXT = ValueType("text", plain_text)
 FLAG = ValueType("true|false", plain_text, ("true", "false"), at=_flag)
 BOOL = ValueType("true|false", boolean, ("true", "false"))
 NUMBER = ValueType("number", number)
+DEADLINE_MAX = 24 * 3600
+
+
+def deadline(text: str) -> int:
+    """Return the seconds after which an unconfirmed change is reverted. Raises UsageError."""
+    seconds = names.duration(text)
+    if not 0 < seconds <= DEADLINE_MAX:
+        raise UsageError(f"'{text}' is not from 1 second to 24 hours.")
+    return seconds
+
+
 SIZE = ValueType("size", names.size)
+DEADLINE = ValueType("duration", deadline)
+DEADLINE_HELP = (
+    "Revert the change after this time, as 90s or 5min, unless 'confirm' is run before. Until then"
+    " nothing is saved."
+)
+"""The help of a command's parameter `confirm`, which sets `Change.confirm`."""
 SIZE_TEXT = ValueType("size", lambda text: (names.size(text), text))
 SERIAL = ValueType("serial number", plain_text, at=_serial)
 INQUIRY = {name: _identity(name) for name in ("vendor_id", "product_id", "revision", "company_id")}

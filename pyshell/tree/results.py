@@ -171,6 +171,8 @@ class Change:
 
     Before any other object is removed, a question is asked at a terminal.
     """
+    confirm: int | None = None
+    """Seconds after which a timer reverts it, unless it is confirmed before; None for no timer."""
     moved: tuple[str, str] | None = None
     """The path of a node before and after, if it gets another name: the prompt follows it."""
     parts: Sequence[tuple[str, Change | Lines]] = ()

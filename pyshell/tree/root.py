@@ -25,6 +25,7 @@ class RootNode(Node):
         "check": "pyshell.commands.examine",
         "clearconfig": "pyshell.commands.restore",
         "cluster": "pyshell.commands.cluster",
+        "confirm": "pyshell.commands.confirm",
         "diff": "pyshell.commands.diff",
         "doctor": "pyshell.commands.examine",
         "export": "pyshell.commands.diff",

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`confirm`, and what else concerns a change that a timer reverts unless it is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyshell.commands import cluster_control
+from pyshell.commands.apply import brought
+from pyshell.commands.diff import RUNNING, items_of
+from pyshell.config import store
+from pyshell.config.document_file import typed
+from pyshell.config.model import items
+from pyshell.config.plan import plan
+from pyshell.config.store import clustered, unconfirmed
+from pyshell.config.store import undo as journal
+from pyshell.config.store.boot_file import is_unsaved
+from pyshell.config.store.unconfirmed import Unconfirmed
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
+from pyshell.lio import Lio
+from pyshell.lio.configfs import is_below_any
+from pyshell.lio.operations.base import ObjectOperation, Operation, flat
+from pyshell.tree.command import command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Result
+
+
+@command(changes=True, examples=("confirm",))
+def confirm(node: Node) -> Result:
+    """Keep a change that was made with confirm=TIME, and stop its timer.
+
+    Without it, the timer restores the previous running configuration at the deadline, also if the
+    shell or the connection to this host has ended. Changes that were made after that one are
+    reverted, too. 'status' shows the deadline, and 'undo' reverts the change before it.
+
+    Nothing is saved: 'saveconfig' does that. Until then, a reboot reverts the change, too.
+
+    If the change could not be reverted at its deadline, 'status' and 'doctor' show why, and the
+    timer attempts it again, at last 15 minutes later. confirm then keeps what is running.
+    """
+    found = unconfirmed.current(node.lio)
+    if found is None:
+        raise _nothing(node.lio)
+    if not found.may_be_confirmed:
+        raise _too_late(found)
+
+    def after() -> list[str]:
+        unconfirmed.end(node.lio, found, "confirmed", store.user_name())
+        node.lio.machine.log(f"Confirmed by {store.user_name()}: {found.what}")
+        return [f"Confirmed {found.what}.", *_to_save(node.lio)]
+
+    return Change(
+        [],
+        after=after,
+        would=[f"Would confirm {found.what}."],
+        data={"line": found.line, "deadline": found.deadline},
+        undoable=False,
+    )
+
+
+def _to_save(lio: Lio) -> list[str]:
+    try:
+        unsaved = is_unsaved(lio)
+    except PyshellError:
+        return []
+    return ["The running configuration is not saved. Run 'saveconfig' to save it."] * unsaved
+
+
+def _nothing(lio: Lio) -> PyshellError:
+    last = unconfirmed.last(lio)
+    hint = f"{last.what} {last.outcome}." if last is not None else ""
+    return NotFoundError("Nothing waits to be confirmed.", hint)
+
+
+def _too_late(found: Unconfirmed) -> PyshellError:
+    if found.state == "changing":
+        why = "was interrupted and is incomplete"
+    else:
+        why = "was not confirmed before its deadline"
+    return ConflictError(f"{found.what} {why}: it {found.reverts}.", "'undo' reverts it now.")
+
+
+def is_clustered(lio: Lio, operations: Sequence[Operation]) -> str | None:
+    """Return the path of an object under cluster control that operations change, if any."""
+    ours = clustered.read(lio.config_dir)
+    roots = {**ours.targets, **ours.storage}
+    if not roots:
+        return None
+    paths = (one.place.path for one in flat(operations) if isinstance(one, ObjectOperation))
+    return next((path for path in paths if is_below_any(path, roots)), None)
+
+
+def last_undo(lio: Lio) -> int:
+    """Return the highest number in the undo journal, 0 if it is empty. Raises PyshellError."""
+    file = journal.newest(lio)
+    return int(file.stem) if file is not None else 0
+
+
+def next_undone(lio: Lio) -> Unconfirmed | None:
+    """Return the unconfirmed change if it is the one that `undo` undoes next."""
+    found = unconfirmed.current(lio)
+    return found if found is not None and last_undo(lio) <= found.undo + 1 else None
+
+
+def undone(node: Node, found: Unconfirmed) -> Change:
+    """Return the change that reverts an unconfirmed change before its deadline, as `undo`."""
+
+    def then() -> None:
+        user = store.user_name()
+        unconfirmed.end(node.lio, found, "reverted", user)
+        node.lio.machine.log(f"Reverted by {user}: {found.what}")
+        file = journal.newest(node.lio)
+        if file is not None and int(file.stem) > found.undo:
+            journal.forget(file)
+
+    titles = (f"Undid {found.what}", f"Would undo {found.what}")
+    return _reverted(node, titles, "undo", then, found.line)
+
+
+def expired(node: Node, found: Unconfirmed) -> Change:
+    """Return the change that reverts an unconfirmed change at its deadline; `undo` can undo it."""
+
+    def then() -> None:
+        unconfirmed.end(node.lio, found, "reverted", "")
+        node.lio.machine.announce(f"Reverted, as it was not confirmed: {found.what}")
+
+    titles = (f"Reverted {found.what}", f"Would revert {found.what}")
+    change = _reverted(node, titles, "timer", then)
+    change.undoable = True
+    return change
+
+
+def _reverted(
+    node: Node, titles: tuple[str, str], way: str, then: Callable[[], None], undoes: str = ""
+) -> Change:
+    data, file = unconfirmed.before(node.lio)
+    document, left = cluster_control.to_restore(node.context, typed(data, str(file)))
+    wanted = items(document, node.lio.root)
+    running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
+    return brought(
+        node, plan(node.lio, running, wanted, prune=True), titles, way, then, undoes=undoes
+    )
