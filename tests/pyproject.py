@@ -23,6 +23,11 @@ def requirements() -> list[Requirement]:
     return [Requirement(line) for line in project().dependencies]
 
 
+def extra(name: str) -> list[Requirement]:
+    """Return the libraries that one feature needs."""
+    return [Requirement(line) for line in project().optional_dependencies[name]]
+
+
 def bound(of: Requirement, operator: str) -> str | None:
     """Return the version that stands after `>=` or `<`."""
     found = [one.version for one in of.specifier if one.operator == operator]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT
-from pyproject import bound, requirements
+from pyproject import bound
 from versions import __main__ as versions
 from versions import kernels, pythons, runs
 from versions.kernels import KernelOutcome
@@ -21,9 +21,9 @@ HERE = Path(sys.executable)
 
 
 def test_every_library_has_a_lower_bound_and_is_tried_with_it() -> None:
-    assert [bound(one, ">=") for one in requirements()].count(None) == 0
+    assert [bound(one, ">=") for one in runs.libraries()].count(None) == 0
     assert "rtslib-fb==2.2.4" in runs.constraints()
-    assert len(runs.constraints()) == len(requirements())
+    assert len(runs.constraints()) == len(runs.libraries())
 
 
 def test_the_releases_of_python_are_those_that_pyproject_names() -> None:
@@ -61,7 +61,7 @@ def test_its_own_python_has_the_oldest_libraries_and_the_others_the_newest(
 
 
 def test_what_failed_and_what_is_not_there_is_told() -> None:
-    names = [one.name for one in requirements()]
+    names = [one.name for one in runs.libraries()]
     outcomes = [
         Outcome(Run("3.11", HERE, lowest=True), names, True, "9 passed in 1s"),
         Outcome(Run("3.12", HERE, lowest=False), names, False, "1 failed in 1s"),
@@ -82,7 +82,7 @@ def test_the_exit_status_tells_of_a_failure(
     status: int,
 ) -> None:
     def outcome(run: Run) -> Outcome:
-        return Outcome(run, ["1"] * len(requirements()), passed, "told", "the tests' output\n")
+        return Outcome(run, ["1"] * len(runs.libraries()), passed, "told", "the tests' output\n")
 
     monkeypatch.setattr(versions, "carry_out", outcome)
     assert versions.main(["--only", pythons.own()]) == status

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves one text at /metrics over HTTP, and at / a page that links to it.
+"""The HTTP server of `metrics serve=`: its address, and limits for slow clients.
 
-Only GET and HEAD of these paths are possible; of a request, only its first line and Host are used.
-It must arrive within a few seconds. If too many are open, a new one replaces the oldest.
+A request must arrive within a few seconds. If too many are open, a new one replaces the oldest.
 """
 
 from __future__ import annotations
@@ -11,24 +10,21 @@ import contextlib
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterator
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import islice
+from io import StringIO
+from socketserver import TCPServer, ThreadingMixIn
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from pyshell import names
 from pyshell.errors import UsageError, os_errors
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 PORT = 9814
 LOOPBACK = "127.0.0.1"
 PATH = "/metrics"
-_PAGE = (
-    '<!DOCTYPE html><html lang="en"><title>pyshell</title>'
-    f'<p>Metrics of this storage target: <a href="{PATH}">{PATH}</a></p></html>\n'
-)
-_PAGE_TYPE = "text/html; charset=utf-8"
 REQUEST_SECONDS = 5.0
 """How long a client may take to send its request, and then to read each part of the answer."""
 _ANSWERED = float("inf")
@@ -56,16 +52,17 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
-def server(address: str, port: int, text: Callable[[], str], kind: str) -> ThreadingHTTPServer:
+def server(address: str, port: int, application: WSGIApplication) -> WSGIServer:
     """Return a server that is bound to its address. Raises PyshellError."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = type("_MetricsServer", (_Server,), {"address_family": family})
     with os_errors(f"serve at {names.bracketed(address)}:{port}"):
-        found: ThreadingHTTPServer = made((address, port), _handler(text, kind, address))
+        found: WSGIServer = made((address, port), _Handler)
+    found.set_app(application)
     return found
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = _AT_ONCE
 
@@ -77,9 +74,9 @@ class _Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without looking up the host's name, as the standard server does."""
-        socket.socket.bind(self.socket, self.server_address)
-        self.server_address = self.socket.getsockname()
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve in a thread; if too many are open, end the oldest."""
@@ -124,76 +121,20 @@ def _end(request: socket.socket) -> None:
         request.shutdown(socket.SHUT_RDWR)
 
 
-def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPRequestHandler]:
-    lock = Lock()  # one read of the kernel at a time
+class _Handler(WSGIRequestHandler):
+    timeout = REQUEST_SECONDS
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_SECONDS
-        server_version, sys_version = "pyshell", ""
-
-        def do_GET(self) -> None:
-            """Answer with the text."""
-            if not self._is_meant():
-                return
+    def parse_request(self) -> bool:
+        """Read the request; then its time limit ends."""
+        is_read = super().parse_request()
+        if is_read:
             assert isinstance(self.server, _Server)
             self.server.answers(self.connection)
-            if self._place() == PATH:
-                with lock:
-                    self._answer(kind, text().encode())
-            else:
-                self._answer(_PAGE_TYPE, _PAGE.encode())
+        return is_read
 
-        do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+    def get_stderr(self) -> TextIO:
+        """Do not report clients that stop reading."""
+        return StringIO()
 
-        def _answer(self, content_type: str, body: bytes) -> None:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def _place(self) -> str:
-            return self.path.partition("?")[0]
-
-        def _is_meant(self) -> bool:
-            host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-            if not _is_own(host, local=is_loopback(address)):
-                # A foreign web page must not read them by a name that resolves to this host.
-                self.send_error(HTTPStatus.FORBIDDEN)
-                return False
-            if self._place() not in (PATH, "/"):
-                self.send_error(HTTPStatus.NOT_FOUND)
-                return False
-            return True
-
-        def log_message(self, *_: Any) -> None:
-            """Keep no log of requests."""
-
-    return Handler
-
-
-def _is_own(host: str, *, local: bool) -> bool:
-    """Return whether a request's Host is an address, or a name of this host.
-
-    Only names can be made to resolve to this host. `local` allows only those of loopback.
-    """
-    bare = host.strip("[]").lower()
-    if bare in ("", "localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(bare).is_loopback or not local
-    except ValueError:
-        own = socket.gethostname().lower()
-        return not local and bare in (own, own.partition(".")[0], *_names_in_hosts())
-
-
-def _names_in_hosts() -> Iterator[str]:
-    """Yield the names in /etc/hosts, without asking a name server."""
-    with (
-        contextlib.suppress(OSError),
-        open("/etc/hosts", encoding="utf-8", errors="replace") as file,
-    ):
-        for line in islice(file, 1000):
-            yield from line.partition("#")[0].lower().split()[1:]
+    def log_message(self, *_: Any) -> None:
+        """Keep no log of requests."""

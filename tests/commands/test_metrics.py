@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+import subprocess
 
-from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.commands import metrics
-from pyshell.commands.metrics import Family
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from driver import CLIENT, SERVER, TPG, Pyshell, tool
 
 ADDRESS = "192.168.56.105"
 STRANGER = "iqn.2020-07.com.example:stranger"
@@ -93,9 +93,37 @@ def test_as_json(exported: Pyshell) -> None:
     assert found["pyshell_target_up"] == {"kind": "gauge", "values": [{"value": 1}]}
 
 
-def test_names_with_odd_characters_are_read_back_as_they_are() -> None:
-    family = Family("pyshell_odd", "gauge", 'With "quotes" and \\.')
-    name = 'a"b\\c\nd é'
-    family.add(1.5, name=name)
-    text = "\n".join([*metrics.lines([family]), ""])
-    assert values(text) == {("pyshell_odd", name): 1.5}
+def test_tpgs_are_enabled_or_not(exported: Pyshell) -> None:
+    name = ("pyshell_tpg_enabled", "iscsi", SERVER, "1")
+    assert values(exported("metrics").out)[name] == 1
+    exported.must(f"{TPG} disable")
+    assert values(exported("metrics").out)[name] == 0
+
+
+def test_a_portal_whose_address_the_host_has_lost(exported: Pyshell) -> None:
+    name = ("pyshell_portal_up", SERVER, "1", "192.168.56.101:3260")
+    exported.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    assert name not in values(exported("metrics").out)  # the addresses are unknown
+    exported.give_addresses("192.168.56.101")
+    assert values(exported("metrics").out)[name] == 1
+    exported.give_addresses("192.168.56.102")
+    assert values(exported("metrics").out)[name] == 0
+
+
+def test_a_saved_file_that_is_damaged_leaves_the_rest(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    exported.saved_file.write_text("{")
+    found = values(exported("metrics").out)
+    assert ("pyshell_unsaved",) not in found
+    assert found["pyshell_restore_missing_objects",] == 0
+
+
+def test_promtool_has_nothing_to_say_against_it(busy: Pyshell) -> None:
+    done = subprocess.run(
+        [tool("promtool", "prometheus"), "check", "metrics"],
+        input=busy("metrics").out,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -17,12 +17,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pyproject import requirements
-
 from . import kernels
 from .kernels import KernelOutcome
 from .pythons import find, own, wanted
-from .runs import Outcome, Run, carry_out
+from .runs import Outcome, Run, carry_out, libraries
 
 # So many runs at once, each of one processor.
 AT_ONCE = 2
@@ -37,11 +35,11 @@ def plan(releases: Sequence[str]) -> tuple[list[Run], list[str]]:
 
 def table(outcomes: Sequence[Outcome], missing: Sequence[str]) -> Iterator[str]:
     """Yield the lines of what was tried, and of what was not."""
-    rows = [["Python", "libraries", *(one.name for one in requirements()), "tests"]]
+    rows = [["Python", "libraries", *(one.name for one in libraries()), "tests"]]
     for one in outcomes:
-        libraries = "oldest" if one.run.lowest else "newest"
+        age = "oldest" if one.run.lowest else "newest"
         told = ("passed: " if one.passed else "FAILED: ") + one.told
-        rows.append([one.run.release, libraries, *one.versions, told])
+        rows.append([one.run.release, age, *one.versions, told])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -10,7 +10,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyproject import ROOT, bound, requirements
+from packaging.requirements import Requirement
+
+from pyproject import ROOT, bound, extra, requirements
 
 # What touches every library and every package, in less than a minute.
 CORE = (
@@ -23,7 +25,8 @@ CORE = (
     *("lio/test_rtslib.py", "host/test_handlers.py", "config/test_validate.py"),
     *("config/test_schema.py", "config/test_restoration.py", "tree/test_user_backstores.py"),
     *("shell/completion/test_completion.py", "render/test_render.py", "render/test_tables.py"),
-    *("prompt/test_completer.py", "prompt/test_session.py"),
+    *("prompt/test_completer.py", "prompt/test_session.py", "commands/test_metrics.py"),
+    *("commands/test_metrics_application.py", "commands/test_metrics_server.py"),
 )
 RUN_SECONDS = 900
 _TIMED_OUT = 124  # the status of timeout(1)
@@ -78,9 +81,14 @@ class Told:
         return Told(passed, last, "" if passed else done.stdout + done.stderr)
 
 
+def libraries() -> list[Requirement]:
+    """Return the libraries of which the oldest are tried: those of optional features, too."""
+    return [*requirements(), *extra("metrics")]
+
+
 def constraints() -> list[str]:
     """Return the lower bound of each library, as pip takes it."""
-    return [f"{one.name}=={bound(one, '>=')}" for one in requirements()]
+    return [f"{one.name}=={bound(one, '>=')}" for one in libraries()]
 
 
 def carry_out(run: Run) -> Outcome:
@@ -88,8 +96,8 @@ def carry_out(run: Run) -> Outcome:
     try:
         python = _environment(run)
     except RunError as error:
-        return Outcome(run, ["?"] * len(requirements()), False, "not installed", str(error))
-    names = [one.name for one in requirements()]
+        return Outcome(run, ["?"] * len(libraries()), False, "not installed", str(error))
+    names = [one.name for one in libraries()]
     versions = _output([str(python), "-c", _ASKED, *names]).split()
     tests = [str(ROOT / "tests" / name) for name in CORE]
     told = Told.by([str(python), *PYTEST, *tests], {})

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families
 
 from ..commands import run
 from ..initiator import NAME, Chap, Initiator
