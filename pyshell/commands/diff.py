@@ -22,7 +22,7 @@ from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
 from pyshell.config.model import NAMES_ONLY, items, tree_path
 from pyshell.config.running import read_running
-from pyshell.config.store import clustered, revisions
+from pyshell.config.store import clustered, revisions, unconfirmed
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, UsageError, os_errors
 from pyshell.files import writing
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pyshell.config.document import Document
     from pyshell.config.document_file import Trusted
     from pyshell.config.model import Item, Items
+    from pyshell.config.store.unconfirmed import Unconfirmed
 
 RUNNING = "running"
 SAVED = "saved"
@@ -80,8 +81,31 @@ def status(node: Node) -> Result:
         told_here = [f"{path} is under cluster control ({file})." for path, file in here.items()]
         shown = replace(shown, lines=[*shown.lines, *told_here])
     dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
+    timed = _unconfirmed(node)
+    if timed is not None and timed.waits and hint:
+        hint = ["'diff' shows what differs."]  # nothing is saved until it is confirmed
     lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
+    if timed is not None:
+        found["confirm"] = timed.data
+        lines += _unconfirmed_lines(timed)
     return Lines(lines, {**shown.data, **found}, failure=failure)
+
+
+def _unconfirmed(node: Node) -> Unconfirmed | None:
+    """Return the last change with a deadline, None without one."""
+    try:
+        return unconfirmed.recorded(node.lio)
+    except PyshellError as error:
+        node.context.note(str(error))
+        return None
+
+
+def _unconfirmed_lines(timed: Unconfirmed) -> list[str]:
+    if timed.state == "reverted":
+        return [f"{timed.what} {timed.outcome}."]
+    if not timed.waits:
+        return []
+    return [f"{timed.what} {timed.reverts}.", "'confirm' keeps it, 'undo' reverts it now."]
 
 
 def _clustered_here(node: Node, ours: Collection[str]) -> list[Target]:

@@ -16,7 +16,7 @@ from pyshell.config.compare import Difference, compare, settable, shown
 from pyshell.config.document import Document
 from pyshell.config.model import Items, items
 from pyshell.config.running import read_running
-from pyshell.config.store import State, clustered, revisions
+from pyshell.config.store import State, clustered, revisions, unconfirmed
 from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -59,6 +59,26 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
             f"both {RESTORE} and {enabled[1]} restore at boot: the second one fails",
             choices=[f"systemctl disable {enabled[1]}"],
         )
+
+
+_LATE = 60
+"""Seconds after the deadline after which the timer should have reverted a change."""
+
+
+def check_unconfirmed(lio: Lio) -> Iterator[Finding]:
+    """Yield the change that a timer reverts unless it is confirmed."""
+    found = unconfirmed.current(lio)
+    if found is None:
+        return
+    choices = [pyshell(lio, "confirm"), pyshell(lio, "undo")]
+    if found.error or found.left < -_LATE:
+        why = (
+            found.reverts if found.error else "was not reverted at its deadline: its timer is gone"
+        )
+        yield error("/", f"{found.what} {why}", choices=choices[not found.may_be_confirmed :])
+    else:
+        message = f"{found.what} {found.reverts}, unless 'confirm' is run before"
+        yield warning("/", message, choices=choices[not found.may_be_confirmed :])
 
 
 def _is_all_clustered(lio: Lio) -> bool:

@@ -40,7 +40,14 @@ from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import KeptHistory, PathSuggest, answer_keys, choice_keys, line_keys
 from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
-from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
+from pyshell.prompt.toolbar import (
+    Status,
+    StatusWatch,
+    Typing,
+    right_text,
+    status_at_once,
+    toolbar,
+)
 from pyshell.shell.line_help import help_at
 from pyshell.shell.preference_files import home
 from pyshell.shell.shell import Shell
@@ -146,7 +153,7 @@ class Editor:
         self._checks_line = not goes_on
         with_toolbar = bool(self._shell.preference("prompt_toolbar"))
         now = self._guard.run("The toolbar", self._watch_status, Status())
-        self._commands.rprompt = UNSAVED if now.unsaved and not with_toolbar else ""
+        self._commands.rprompt = "" if with_toolbar else right_text(now)
         self._commands.bottom_toolbar = self._toolbar if with_toolbar else None
         self._use_keys(vi=self._shell.preference("editing") == "vi")
         try:

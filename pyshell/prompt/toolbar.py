@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import socket
 import threading
@@ -17,6 +18,8 @@ from pathlib import Path
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 
 from pyshell.config import store
+from pyshell.config.store import unconfirmed
+from pyshell.errors import PyshellError
 from pyshell.host import programs
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import asking
@@ -59,6 +62,8 @@ class Status:
     """The number of the selected menu entry (0 for none) and how many there are."""
     vi: str = ""
     """The mode of vi keys, "" without them."""
+    expires: float | None = None
+    """When an unconfirmed change is reverted, by `unconfirmed.clock`; None without one."""
     changed_by: str = ""
     """Who else changed the target since the last command, "" for nobody."""
 
@@ -102,6 +107,7 @@ def _parts(status: Status) -> StyleAndTextTuples:
     parts = (
         (status.reading, "mode", "reading…"),
         (status.menu, "mode", _of_menu(*(status.menu or (0, 0)))),
+        (status.expires is not None, *_countdown(status.expires or 0.0)),
         (status.unsaved, "warning", UNSAVED),
         (status.partly_restored, "warning", "restored in part"),
         (status.changed_by, "warning", f"changed by {status.changed_by}"),
@@ -116,6 +122,24 @@ def _parts(status: Status) -> StyleAndTextTuples:
 
 
 UNSAVED = "unsaved changes"
+_SOON = 60
+"""Seconds before a change is reverted from which on the countdown is red."""
+
+
+def _countdown(expires: float) -> tuple[str, str]:
+    """Return style and text of the time that is left to confirm a change."""
+    left = max(math.ceil(expires - unconfirmed.clock()), 0)
+    minutes, seconds = divmod(left, 60)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return "fault" if left < _SOON else "warning", f"{shown} to confirm"
+
+
+def right_text(status: Status) -> str:
+    """Return what stands right of the prompt if there is no toolbar."""
+    if status.expires is not None:
+        return "unconfirmed change"
+    return UNSAVED if status.unsaved else ""
 
 
 def _of_menu(selected: int, count: int) -> str:
@@ -141,7 +165,16 @@ def status_at_once(shell: Shell) -> Status:
         read_only=not shell.lio.may_change,
         unsaved=shell.saving.unsaved and not shell.compat,
         partly_restored=shell.lio.mark_file.exists(),
+        expires=_expiry(shell.lio),
     )
+
+
+def _expiry(lio: Lio) -> float | None:
+    try:
+        found = unconfirmed.current(lio)
+    except PyshellError:
+        return None
+    return found.left + unconfirmed.clock() if found is not None else None
 
 
 def read_status(shell: Shell, since: int) -> Status:
@@ -207,7 +240,15 @@ class StatusWatch:
                 taken = time.thread_time() - started
                 self._guard.run("The toolbar", self._comparison.update, None)
                 self._take(lambda: self.status)
-            time.sleep(max(EVERY, _RARELY * taken))
+            self._pause(max(EVERY, _RARELY * taken))
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep until the next read; a countdown is drawn every second meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, EVERY))
+            if self.status.expires is not None and self._waiting.is_set():
+                self._guard.run("The toolbar", self._changed, None)
 
     def _take(self, read: Callable[[], Status]) -> None:
         """Show a new status."""

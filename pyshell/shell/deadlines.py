@@ -109,7 +109,7 @@ class Deadline:
         """What to print after the change."""
         if self._found is None:
             return []
-        return [f"It {self._found.reverts}, unless 'confirm' is run before. It is not saved."]
+        return [f"It {self._found.reverts}, unless 'confirm' is run before."]
 
     @property
     def foretold(self) -> list[str]:
@@ -137,7 +137,8 @@ def note_others(lio: Lio, console: Console) -> None:
         found = unconfirmed.current(lio)
         if found is not None and not found.error:
             console.note(
-                f"With this, {found.what} {found.reverts}, unless 'confirm' is run before."
+                f"This {found.reverts}, too, unless 'confirm' is run before: '{found.line}' is not"
+                " confirmed."
             )
 
 

@@ -13,6 +13,7 @@ it again.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ def tick(shell: Shell, name: str) -> int:
 
 
 def _warning(found: Unconfirmed) -> str:
-    seconds = duration_text(max(round(found.left), 1))
+    seconds = duration_text(max(math.ceil(found.left), 1))
     return one_line(
         f"In {seconds}, unless you run 'pyshell confirm', this is reverted: {found.what}"
     )

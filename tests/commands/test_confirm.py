@@ -122,7 +122,7 @@ def test_a_change_is_reverted_at_its_deadline(
     saved = first.read_bytes()
     ran = made(pyshell, second)
     assert "It is reverted at " in ran.lines[-1]
-    assert ", in 5 min, unless 'confirm' is run before. It is not saved." in ran.lines[-1]
+    assert ", in 5 min, unless 'confirm' is run before." in ran.lines[-1]
     assert is_same(pyshell, second)
     timer.tick(after=200).done()
     assert is_same(pyshell, second)
@@ -219,7 +219,8 @@ def test_changes_of_others_meanwhile_are_noted_and_reverted(
     made(pyshell, second)
     ran = pyshell.line("/backstores/ramdisk create later 1M")
     assert ran.status == 0
-    assert ran.err.startswith("With this, 'apply ")
+    assert ran.err.startswith("This is reverted at ")
+    assert ", too, unless 'confirm' is run before: 'apply " in ran.err
     timer.tick(after=301).done()
     assert is_same(pyshell, first)
 
@@ -411,6 +412,52 @@ def test_the_record_is_private(pyshell: Pyshell, timer: Timer, files: tuple[Path
     assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
     pyshell("confirm").done()
     assert not (folder / "before.json").exists()
+
+
+def test_status_shows_it(pyshell: Pyshell, timer: Timer, files: tuple[Path, Path]) -> None:
+    assert "confirm" not in pyshell("-o", "json", "status").done().json["result"]
+    made(pyshell, files[1])
+    shown = pyshell("status").done().lines
+    assert shown[-3] == "'diff' shows what differs."
+    assert " is reverted at " in shown[-2]
+    assert shown[-1] == "'confirm' keeps it, 'undo' reverts it now."
+    found = pyshell("-o", "json", "status").done().json["result"]["confirm"]
+    assert (found["state"], found["user"]) == ("pending", "root")
+    assert 290 < found["seconds_left"] <= 300
+    timer.tick(after=301).done()
+    assert "as it was not confirmed." in pyshell("status").done().lines[-1]
+    assert pyshell("-o", "json", "status").json["result"]["confirm"]["state"] == "reverted"
+    pyshell("saveconfig").done()
+    assert "confirm" not in pyshell("-o", "json", "status").done().json["result"]
+
+
+def test_doctor_reports_it(
+    pyshell: Pyshell, timer: Timer, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def findings() -> list[tuple[str, list[str]]]:
+        found = pyshell("-o", "json", "doctor").json["result"]
+        mine = [one for one in found if one["check"] == "confirm"]
+        return [(one["level"], [c.split()[-1] for c in one["choices"]]) for one in mine]
+
+    assert findings() == []
+    made(pyshell, files[1])
+    assert findings() == [("warning", ["confirm", "undo"])]
+    timer.after = 365  # nothing has run the timer
+    assert findings() == [("error", ["undo"])]
+
+    def refuse(*_: object) -> None:
+        raise PyshellError("Not today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeleteLun, "do", refuse)
+        timer.tick()
+    assert findings() == [("error", ["confirm", "undo"])]
+
+
+def test_the_prompt_names_it(pyshell: Pyshell, timer: Timer, files: tuple[Path, Path]) -> None:
+    made(pyshell, files[1])
+    ran = pyshell(stdin="exit\n", keyboard=True)
+    assert "Run 'confirm' to keep it." in ran.err
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from typing import Any, cast
 import pytest
 
 from driver import Pyshell
+from pyshell.config.store import unconfirmed
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio
 from pyshell.lio.configfs import RealKernel, asking, folders, links
 from pyshell.prompt import toolbar
-from pyshell.prompt.line import while_wanted
-from pyshell.prompt.toolbar import SavedComparison, Typing
+from pyshell.prompt.line import CheckedLine, while_wanted
+from pyshell.prompt.toolbar import SavedComparison, Status, Typing
 from pyshell.shell.lock import is_held, locked
 
 
@@ -56,6 +57,24 @@ def test_configurations_are_compared_here_and_by_another_process(
     assert toolbar.differs(pyshell.open())
     pyshell.must("saveconfig")
     assert not toolbar.differs(pyshell.open())
+
+
+@pytest.mark.parametrize(
+    ("left", "style", "text"),
+    [
+        (7199.5, "warning", "2:00:00 to confirm"),
+        (299.2, "warning", "5:00 to confirm"),
+        (59.0, "fault", "0:59 to confirm"),
+        (-3.0, "fault", "0:00 to confirm"),
+    ],
+)
+def test_the_toolbar_counts_down(
+    monkeypatch: pytest.MonkeyPatch, left: float, style: str, text: str
+) -> None:
+    monkeypatch.setattr(unconfirmed, "clock", lambda: 1000.0)
+    status = Status(expires=1000.0 + left, unsaved=True)
+    shown = toolbar.toolbar(CheckedLine(""), status, "", 60)
+    assert (f"class:toolbar.{style}", text) in shown
 
 
 def test_reading_waits_until_nobody_types(lio: Lio) -> None:

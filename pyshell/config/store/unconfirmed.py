@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, replace
@@ -81,7 +82,7 @@ class Unconfirmed:
             return f"could not be reverted: {self.error.rstrip('.')}"
         if left <= 0:
             return f"is about to be reverted (its deadline was {local(self.deadline)})"
-        return f"is reverted at {local(self.deadline)}, in {duration_text(max(round(left), 1))}"
+        return f"is reverted at {local(self.deadline)}, in {duration_text(math.ceil(left))}"
 
     @property
     def outcome(self) -> str:
@@ -97,6 +98,24 @@ class Unconfirmed:
         # Only a simulated target survives a boot.
         found = moment(self.deadline)
         return (found - datetime.now(timezone.utc)).total_seconds() if found is not None else 0.0
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The JSON result of `status`."""
+        return {
+            "line": self.line,
+            "user": self.about.user,
+            "time": self.about.time,
+            "deadline": self.deadline,
+            "state": self.state,
+            "seconds_left": None if self.state in ENDED else max(round(self.left), 0),
+            "error": self.error or None,
+        }
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits to be confirmed or reverted."""
+        return self.state not in ("starting", *ENDED)
 
     @property
     def may_be_confirmed(self) -> bool:
@@ -180,9 +199,7 @@ def current(lio: Lio) -> Unconfirmed | None:
     One in `starting` counts only while its command holds the lock. Raises PyshellError.
     """
     found = recorded(lio)
-    if found is None or found.state in ENDED or found.state == "starting":
-        return None
-    return found
+    return found if found is not None and found.waits else None
 
 
 def waiting(lio: Lio, name: str, *, starting: bool = False) -> Unconfirmed | None:
