@@ -84,6 +84,7 @@ BEFORE = {
         f"reserve {CLIENT} type=write_exclusive",
     ],
     "takeover back=true": ["takeover"],
+    "confirm": [f"/iscsi delete {OTHER}", "apply saved confirm=5min"],
     "apply /root/disks.json": ["saveconfig /root/disks.json"],
     "restoreconfig missing_only": ["restoreconfig clear_existing=true"],
 }

@@ -194,6 +194,36 @@ def test_sizes_as_people_read_them(count: int, text: str) -> None:
     assert names.size_text(count) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        (" 90 sec ", 90),
+        ("5min", 300),
+        ("5 M", 300),
+        ("1h30min", 5400),
+        ("1h 1m 1s", 3661),
+        ("0", 0),
+    ],
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert names.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "min", "-5", "1.5min", "5 days", "5s 1min", "1m1m", "٣"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        names.duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (90, "1 min 30 s"), (300, "5 min"), (7203, "2 h 3 s")]
+)
+def test_durations_as_people_read_them(seconds: int, text: str) -> None:
+    assert names.duration_text(seconds) == text
+
+
 @pytest.mark.parametrize("name", ["a", "lee_block", "disk#1", "a.b:c-d", "größe", "x" * 255])
 def test_names_of_storage_objects(name: str) -> None:
     assert names.storage_object_name(name) == name

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, Pyshell, clean_environment
+from pyshell.errors import PyshellError
 from pyshell.host import programs
 from pyshell.prompt import toolbar
 
@@ -180,3 +181,29 @@ def test_no_other_module_starts_processes() -> None:
             if name in ("os.system", "os.popen") or name.startswith(("os.exec", "os.spawn")):
                 found.add(file.name)
     assert found == {"programs.py"}
+
+
+def test_a_timer_of_systemd_runs_this_pyshell_by_absolute_paths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str, **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 1 if len(ran) > 1 else 0, "", "No bus.\n")
+
+    monkeypatch.setattr(programs, "run", run)
+    timer = programs.Systemd()
+    timer.start_timer("pyshell-confirm-1", [240, 300], ["1", "--config-dir=/etc/a$b"])
+    options, command = ran[0], ran[0][ran[0].index("--") + 1 :]
+    assert ran[0][0] == "systemd-run"
+    assert "--unit=pyshell-confirm-1" in options
+    assert [one for one in options if one.startswith("--on-active")] == [
+        "--on-active=240s",
+        "--on-active=300s",
+    ]
+    assert command[0] == sys.executable
+    assert command[1:3] == ("-I", "-c")
+    assert command[4:] == (str(ROOT), "--expire", "1", "--config-dir=/etc/a$$b")
+    with pytest.raises(PyshellError, match="Cannot start the timer: systemd-run failed: No bus"):
+        timer.start_timer("pyshell-confirm-1", [300], ["1"])
