@@ -180,7 +180,7 @@ def test_sdist_and_wheel_are_the_same_each_time(tmp_path: Path) -> None:
     assert built(tmp_path / "second", 500_000) == first
 
 
-def test_the_wheel_brings_manual_and_completions(tmp_path: Path) -> None:
+def test_the_wheel_brings_manual_completions_and_rules(tmp_path: Path) -> None:
     made = built(tmp_path, 5)
     (wheel,) = (data for name, data in made.items() if name.endswith(".whl"))
     names = zipfile.ZipFile(io.BytesIO(wheel)).namelist()
@@ -192,6 +192,8 @@ def test_the_wheel_brings_manual_and_completions(tmp_path: Path) -> None:
         "man/man5/saveconfig.json.5",
         "man/man8/pyshell-restore.service.8",
         "man/man8/pyshell.8",
+        "pyshell/monitoring/grafana-dashboard.json",
+        "pyshell/monitoring/pyshell.rules.yml",
     }
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "pyshell").rglob("*.*")}
     assert {name for name in sources if "__pycache__" not in name} <= set(names)

@@ -118,8 +118,12 @@ def test_the_files_that_are_named_are_there(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/guide.md", "docs/targetcli.md", "docs/architecture.md"]
-)
+    "page",
+    [
+        "README.md", "docs/guide.md", "docs/targetcli.md", "docs/architecture.md",
+        "docs/monitoring.md",
+    ],
+)  # fmt: skip
 def test_links_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []

@@ -98,6 +98,7 @@ def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path)
         "/usr/share/bash-completion/completions/pyshell",
         "/usr/share/zsh/site-functions/_pyshell",
         "/usr/share/fish/vendor_completions.d/pyshell.fish",
+        "/usr/share/pyshell/monitoring/pyshell.rules.yml",
     ):
         assert files[name] == ["-rw-r--r--", "root"], name
     assert files["/usr/bin/pyshell"] == ["-rwxr-xr-x", "root"]
