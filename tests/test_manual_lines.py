@@ -91,7 +91,10 @@ BEFORE = {
 # What the statuses beside 0 tell: differences, and findings.
 TELLING = {"diff": (1,), "doctor": (1, 2), "trace": (1, 2)}
 # No handler of tcmu-runner's, and no simulated one, can do that: test_userbackstores has one.
-REFUSED = {"/backstores/user:fbo changemedium": "ChangeMedium failed: No such method"}
+REFUSED = {
+    "/backstores/user:fbo changemedium": "ChangeMedium failed: No such method",
+    "edit": "edit needs a terminal.",
+}
 
 
 def lines(page: str) -> list[str]:

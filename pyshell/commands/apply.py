@@ -383,7 +383,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Run the inverses of a command's operations, unless other objects depend on its objects."""
     every = list(flat(done.operations))
     operations = _needed([one for one in every if image_file_of(one) is None])
-    _refuse_clustered(node, operations)
+    refuse_clustered(node, operations)
     with journal.named_if_it_fails(done.line):
         left = left_below(node.lio, operations)
     if left is not None:
@@ -410,7 +410,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     )
 
 
-def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
+def refuse_clustered(node: Node, operations: Sequence[Operation], then: str = journal.SKIP) -> None:
     """Raise ConflictError if operations delete or create a target under cluster control.
 
     Its creation can be the cluster's own command, and meanwhile another node can run it. Its
@@ -430,7 +430,7 @@ def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
         for path in (one for one in known if one in paths):
             raise ConflictError(
                 f"This would {verb} {path}, which is under cluster control ({known[path]}).",
-                f"{hint} {journal.SKIP}",
+                f"{hint} {then}".strip(),
                 unchanged=True,
             )
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
@@ -99,7 +100,7 @@ class Changes:
             self._foretell(change, deadline)
             return
         if not forced:
-            self._confirm(change.operations, change.named, undoes=change.undoes)
+            self.confirm(change)
         disturbed = self._disturbed(change)
         dropped = self._dropped(change.operations, "Dropped")
         with interrupts_held() as interrupted:
@@ -122,6 +123,10 @@ class Changes:
             self._saving.settle(unchanged=change.way == "apply")
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
+
+    def confirm(self, change: Change) -> None:
+        """Ask about a change if that is necessary. Raises PyshellError if the answer is no."""
+        self._confirm(change.operations, change.named, undoes=change.undoes, asks=change.asks)
 
     def _carried_out(self, change: Change, line: str) -> tuple[Outcome, Sequence[Operation]]:
         """Carry out a change, and record how to undo it. Returns its inverses, too."""
@@ -398,15 +403,22 @@ class UndoMemory:
         except PyshellError as error:
             self._not_kept(error)
 
-    def keep_running(self, line: str) -> None:
-        """Record the whole running configuration."""
+    def keep_running(self, line: str) -> Path | None:
+        """Record the whole running configuration; return the record's file if it is there."""
         try:
-            undo.keep_document(self._lio, line, self._console.options.way, self._running())
+            return undo.keep_document(self._lio, line, self._console.options.way, self._running())
         except PyshellError as error:
             self._not_kept(error)
             with suppress(PyshellError):  # the next undo must not undo the line before this one
                 why = Irreversible("the configuration before it could not be recorded")
                 undo.keep_operations(self._lio, line, self._console.options.way, [why])
+        return None
+
+    def forget_record(self, record: Path | None) -> None:
+        """Forget what `keep_running` recorded."""
+        with suppress(PyshellError, OSError):
+            if record is not None:
+                undo.forget(record)
 
     def keep_preferences(self, line: str, before: Mapping[str, Any]) -> None:
         """Record the values that preferences had, None for the default."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -130,6 +130,25 @@ class Console:
         except (EOFError, KeyboardInterrupt):
             return False
         return answer == to_type if to_type else answer.lower() in ("y", "yes")
+
+    def chosen(self, question: str, words: Sequence[str]) -> str:
+        """Ask for one of some words, of which the first letters are enough.
+
+        The first word is the default, and the answer of --yes; the last one that of Ctrl-C.
+        """
+        if self.options.yes:
+            return words[0]
+        choices = "/".join([words[0].upper(), *words[1:]])
+        asked = self.laid_out(self.labelled(f"{output_line(question)} [{choices}]"))
+        while True:
+            try:
+                typed = self.ask(f"{asked} ")
+            except (EOFError, KeyboardInterrupt):
+                return words[-1]
+            answer = typed.strip().lower()
+            meant = [word for word in words if answer and word.startswith(answer)]
+            if not answer or len(meant) == 1:
+                return meant[0] if meant else words[0]
 
     @property
     def label(self) -> str:

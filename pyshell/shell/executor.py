@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from pyshell.config import store
@@ -21,6 +21,7 @@ from pyshell.tree.node import Context, Node
 from pyshell.tree.results import (
     Change,
     Each,
+    Edit,
     Go,
     Leave,
     Lines,
@@ -118,14 +119,12 @@ class Executor:
                     self._change(one)
                 case Work():
                     self.changes.work(one, self._line, forced=self._forced)
+                case Edit():
+                    self._edit(one)
                 case Preference():
                     self._prefer(one)
-                case Go():
-                    self.go(self.previous_path if one.path == "<" else one.path)
-                case Pick():
-                    self._pick()
-                case Leave():
-                    self.left = True
+                case Go() | Pick() | Leave():
+                    self._move(one)
                 case Picture():
                     self._draw(one)
                 case Stream():
@@ -178,6 +177,12 @@ class Executor:
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
 
+    def _edit(self, edit: Edit) -> None:
+        from pyshell.shell.editing import Editing  # only `edit` needs it
+
+        lent = partial(self.lock_lent, 0)
+        Editing(edit, self._console, self.changes, lent).run(self._line, forced=self._forced)
+
     def _prefer(self, preference: Preference) -> None:
         console = self._console
         if console.options.dry_run:
@@ -190,6 +195,14 @@ class Executor:
             changed = any(preference.values[name] != value for name, value in before.items())
             self.changes.memory.keep_preferences(self._line, before if changed else {})
         console.say(list(preference.said))
+
+    def _move(self, result: Go | Pick | Leave) -> None:
+        if isinstance(result, Go):
+            self.go(self.previous_path if result.path == "<" else result.path)
+        elif isinstance(result, Pick):
+            self._pick()
+        else:
+            self.left = True
 
     def _pick(self) -> None:
         """Go to the path that the user chooses, if any."""

@@ -87,6 +87,7 @@ class Node(ConfigNode):  # type: ignore[misc]
     more: ClassVar[Mapping[str, str]] = {
         "bookmarks": "pyshell.commands.navigate",
         "cd": "pyshell.commands.navigate",
+        "edit": "pyshell.commands.edit",
         "exit": "pyshell.commands.navigate",
         "get": "pyshell.commands.parameters",
         "help": "pyshell.commands.help",

@@ -173,6 +173,8 @@ class Change:
     """
     confirm: int | None = None
     """Seconds after which a timer reverts it, unless it is confirmed before; None for no timer."""
+    asks: str = ""
+    """What is asked about in any case, as "changes …"; "" for nothing."""
     moved: tuple[str, str] | None = None
     """The path of a node before and after, if it gets another name: the prompt follows it."""
     parts: Sequence[tuple[str, Change | Lines]] = ()
@@ -222,6 +224,29 @@ class Work:
 
 
 @dataclass(eq=False)
+class Edited:
+    """What an edited text would change, with the difference as lines."""
+
+    change: Change
+    difference: Sequence[str]
+
+
+@dataclass(eq=False)
+class Edit:
+    """Let the user edit the configuration at a path as text, and apply the result.
+
+    `read` returns the present text. `judge` returns what a text would change, None if nothing; it
+    raises DocumentError with positions, or another PyshellError. `difference` returns how the
+    configuration differs from an earlier text, as lines.
+    """
+
+    path: str
+    read: Callable[[], str]
+    judge: Callable[[str], Edited | None]
+    difference: Callable[[str], Sequence[str]]
+
+
+@dataclass(eq=False)
 class Picture:
     """A topology to draw as `form` (svg, mermaid, dot), into `file` if given."""
 
@@ -267,4 +292,4 @@ class Each:
 
 
 Shown = Tree | Lines | Rows | Stream | Picture
-Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Sequential | Each
+Result = Shown | Change | Preference | Work | Edit | Go | Pick | Leave | Nothing | Sequential | Each

@@ -57,9 +57,9 @@ def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]
     _keep(lio, line, way, {"operations": [to_data(operation) for operation in inverses]})
 
 
-def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
-    """Keep the running document before a command. Raises PyshellError."""
-    _keep(lio, line, way, {"before": before})
+def keep_document(lio: Lio, line: str, way: str, before: Any) -> Path:
+    """Keep the running document before a command, and return the file. Raises PyshellError."""
+    return _keep(lio, line, way, {"before": before})
 
 
 def keep_preferences(lio: Lio, line: str, way: str, before: Mapping[str, Any]) -> None:
@@ -67,16 +67,18 @@ def keep_preferences(lio: Lio, line: str, way: str, before: Mapping[str, Any]) -
     _keep(lio, line, way, {"preferences": before})
 
 
-def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
+def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> Path:
     folder = _folder(lio)
     writing.make_folder(folder)
     numbers = _numbers(folder)
     data = {"line": line, "about": now(way).to_json(), **how}
     number = numbers[-1] + 1 if numbers else 1
-    writing.replace(folder / f"{number}.json", (json.dumps(data) + "\n").encode())
+    file = folder / f"{number}.json"
+    writing.replace(file, (json.dumps(data) + "\n").encode())
     for old in numbers[: max(0, len(numbers) + 1 - KEPT)]:
         with contextlib.suppress(OSError):
             (folder / f"{old}.json").unlink()
+    return file
 
 
 def last(lio: Lio) -> Done | None:
