@@ -3,7 +3,7 @@
 
 `attach` opens the one that commands work on: this host's, or a simulated one in a folder.
 `identifiers` name every object and its folder in configfs; `listing` reads them cheaply;
-`operations` change them through rtslib, which only `rtslib` and `rtslib_objects` import.
+`operations` change them through rtslib, which only `rtslib` and its three companions import.
 """
 
 from __future__ import annotations

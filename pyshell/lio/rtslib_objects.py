@@ -14,11 +14,9 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import rtslib_fb
-from rtslib_fb import tcm
-from rtslib_fb.node import CFSNode
+from rtslib_fb import alua, node, target, tcm
 
-from pyshell.lio import Lio
+from pyshell.lio import Lio, rtslib_older
 from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import (
     HBA_PREFIX,
@@ -34,11 +32,11 @@ from pyshell.lio.identifiers import (
 )
 
 _STORAGE_CLASSES: dict[str, Any] = {
-    "block": rtslib_fb.BlockStorageObject,
-    "fileio": rtslib_fb.FileIOStorageObject,
-    "pscsi": rtslib_fb.PSCSIStorageObject,
-    "ramdisk": rtslib_fb.RDMCPStorageObject,
-    "user": rtslib_fb.UserBackedStorageObject,
+    "block": tcm.BlockStorageObject,
+    "fileio": tcm.FileIOStorageObject,
+    "pscsi": tcm.PSCSIStorageObject,
+    "ramdisk": tcm.RDMCPStorageObject,
+    "user": tcm.UserBackedStorageObject,
 }
 
 
@@ -46,19 +44,19 @@ def _nothing(_: object) -> Iterator[Any]:
     return iter(())
 
 
-class _ExportedObject(CFSNode):  # type: ignore[misc]
+class _ExportedObject(node.CFSNode):  # type: ignore[misc]
     """A storage object that a new LUN exports: rtslib uses only its path."""
 
     def __init__(self, place: StorageObject) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._path = place.folder
 
 
-class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
+class _FoundTarget(target.Target):  # type: ignore[misc]
     """rtslib refuses names that break its rules, also of existing targets."""
 
     def __init__(self, place: Target) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self.fabric_module = place.fabric.module
         self.wwn = place.wwn
         self.wwn_type = place.wwn.partition(".")[0]
@@ -67,7 +65,7 @@ class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
     tpgs = property(_nothing)
 
 
-class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
+class _FoundTpg(target.TPG):  # type: ignore[misc]
     """rtslib sets a missing nexus, and builds every LUN to find the one to map.
 
     `known_luns` are the LUNs that rtslib sees. It sees no ACLs and portals: the kernel refuses to
@@ -75,7 +73,7 @@ class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
     """
 
     def __init__(self, place: Tpg) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._tag = place.tag
         self._parent_target = _FoundTarget(place.target)
         self._path = place.folder
@@ -86,11 +84,11 @@ class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
     network_portals = property(_nothing)
 
 
-class _FoundLun(rtslib_fb.LUN):  # type: ignore[misc]
+class _FoundLun(target.LUN):  # type: ignore[misc]
     """rtslib reads every ACL of the TPG to find the mappings, which are deleted before."""
 
     def __init__(self, place: Lun) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._parent_tpg = _FoundTpg(place.tpg)
         self._lun = place.index
         self._path = place.folder
@@ -98,11 +96,11 @@ class _FoundLun(rtslib_fb.LUN):  # type: ignore[misc]
     mapped_luns = property(_nothing)
 
 
-class _FoundNodeAcl(rtslib_fb.NodeACL):  # type: ignore[misc]
+class _FoundNodeAcl(target.NodeACL):  # type: ignore[misc]
     """rtslib refuses names that break its rules, also of existing ACLs."""
 
     def __init__(self, place: NodeAcl) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._parent_tpg = _FoundTpg(place.tpg)
         self._node_wwn = place.wwn
         self._path = place.folder
@@ -110,21 +108,21 @@ class _FoundNodeAcl(rtslib_fb.NodeACL):  # type: ignore[misc]
     mapped_luns = property(_nothing)
 
 
-class _FoundMappedLun(rtslib_fb.MappedLUN):  # type: ignore[misc]
+class _FoundMappedLun(target.MappedLUN):  # type: ignore[misc]
     """rtslib needs the ACL's and the TPG's own objects for it."""
 
     def __init__(self, place: MappedLun) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._parent_nodeacl = _FoundNodeAcl(place.acl)
         self._mapped_lun = place.index
         self._path = place.folder
 
 
-class _FoundPortal(rtslib_fb.NetworkPortal):  # type: ignore[misc]
+class _FoundPortal(target.NetworkPortal):  # type: ignore[misc]
     """rtslib spells some addresses differently from configfs and then does not find the portal."""
 
     def __init__(self, place: Portal) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._parent_tpg = _FoundTpg(place.tpg)
         self._ip_address = place.name.rpartition(":")[0]
         self._port = place.port
@@ -135,7 +133,7 @@ class _FoundBackstore(tcm._Backstore):  # type: ignore[misc]
     """The HBA of an existing storage object."""
 
     def __init__(self, place: StorageObject) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self._so_cls = _STORAGE_CLASSES[place.plugin]
         self._plugin = place.plugin
         self._index = place.hba
@@ -152,7 +150,7 @@ def _storage_object(place: StorageObject) -> Any:
     """
     kind = _STORAGE_CLASSES[place.plugin]
     made = kind.__new__(kind)
-    CFSNode.__init__(made)
+    node.CFSNode.__init__(made)
     made._name = place.name
     made._backstore = _FoundBackstore(place)
     made._path = place.folder
@@ -162,11 +160,11 @@ def _storage_object(place: StorageObject) -> Any:
     return made
 
 
-class _FoundAluaGroup(rtslib_fb.ALUATargetPortGroup):  # type: ignore[misc]
+class _FoundAluaGroup(alua.ALUATargetPortGroup):  # type: ignore[misc]
     """rtslib refuses it if the storage object does not support ALUA."""
 
     def __init__(self, place: AluaGroup) -> None:
-        CFSNode.__init__(self)
+        node.CFSNode.__init__(self)
         self.name = place.name
         self._path = place.folder
 
@@ -189,9 +187,10 @@ def found(place: Identifier) -> Any:
 
 
 def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> None:
-    """Create a storage object with the `arguments` of rtslib's constructor."""
+    """Create a storage object with the `arguments` of the constructor of rtslib 2.2.4."""
     tcm.bs_cache.clear()  # of HBAs, which other programs may have changed
-    _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
+    made = {**_STORAGE_CLASSES, "block": rtslib_older.create_block}[place.plugin]
+    made(name=place.name, index=place.hba, **arguments)
 
 
 def create(place: Identifier) -> None:
@@ -211,13 +210,13 @@ def _create_target(place: Target) -> None:
 
 def _create_portal(place: Portal) -> None:
     address = place.name.rpartition(":")[0]
-    rtslib_fb.NetworkPortal(_FoundTpg(place.tpg), address, place.port, mode="create")
+    target.NetworkPortal(_FoundTpg(place.tpg), address, place.port, mode="create")
 
 
 _CREATE: dict[type, Callable[[Any], object]] = {
     Target: _create_target,
     # It also sets the nexus that some fabrics need.
-    Tpg: lambda place: rtslib_fb.TPG(_FoundTarget(place.target), place.tag, mode="create"),
+    Tpg: lambda place: target.TPG(_FoundTarget(place.target), place.tag, mode="create"),
     # rtslib's constructor has rules for names.
     NodeAcl: lambda place: _FoundNodeAcl(place)._create_in_cfs_ine("create"),
     Portal: _create_portal,
@@ -228,7 +227,7 @@ def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
     """Create a LUN; `alias` is the name of its link."""
     name = alias or link_name(place.folder, exported.folder)
     parent = _FoundTpg(place.tpg)
-    rtslib_fb.LUN(parent, place.index, storage_object=_ExportedObject(exported), alias=name)
+    target.LUN(parent, place.index, storage_object=_ExportedObject(exported), alias=name)
 
 
 def link_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
@@ -243,7 +242,7 @@ def create_mapped_lun(
     """Create a mapped LUN and return rtslib's object; `alias` is the name of its link."""
     parent, lun = _seeing_only(_FoundNodeAcl(place.acl), exported)
     name = alias or link_name(place.folder, exported.folder)
-    return rtslib_fb.MappedLUN(parent, place.index, lun, write_protect, name)
+    return target.MappedLUN(parent, place.index, lun, write_protect, name)
 
 
 def link_mapped_lun(
@@ -264,7 +263,7 @@ def _seeing_only(acl: Any, exported: Lun) -> tuple[Any, Any]:
 
 def create_alua_group(place: AluaGroup, tag: int) -> None:
     """Create an ALUA group with its number."""
-    rtslib_fb.ALUATargetPortGroup(_storage_object(place.storage_object), place.name, tag)
+    alua.ALUATargetPortGroup(_storage_object(place.storage_object), place.name, tag)
 
 
 def link_name(*of: str) -> str:

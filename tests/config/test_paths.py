@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rtslib_fb.node import CFSNode
+from rtslib_fb import node
 
 from driver import Pyshell
 from pyshell.config.document_file import DocumentError, parse, to_text
@@ -160,7 +160,7 @@ def plain(pyshell: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rtslib.end_simulation()
     rtslib.replace_parts()
     root = str(around / "target")
-    monkeypatch.setattr(CFSNode, "configfs_dir", root)
+    monkeypatch.setattr(node.CFSNode, "configfs_dir", root)
     return Plain(dataclasses.replace(lio, kernel=RealKernel(root)), victim, around)
 
 

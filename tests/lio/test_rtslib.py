@@ -8,8 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-import rtslib_fb.utils
-from rtslib_fb.node import CFSNode
+from rtslib_fb import node, target, utils
 
 from pyshell.errors import (
     BusyError,
@@ -21,7 +20,9 @@ from pyshell.errors import (
 )
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.lio.rtslib import QuickPath, doing, replace_parts
+from pyshell.lio.rtslib import doing, replace_parts
+from pyshell.lio.rtslib_files import HostOs, QuickPath
+from pyshell.lio.rtslib_older import WITHOUT_PATHLIB, NotInCFSError
 
 CREATE = CreateStorageObject(StorageObject("block", "x", 0, "/nowhere"), {"dev": "/dev/x"})
 
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("changes_allowed")
 
 @pytest.fixture(autouse=True)
 def _configfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(CFSNode, "configfs_dir", str(tmp_path))
+    monkeypatch.setattr(node.CFSNode, "configfs_dir", str(tmp_path))
 
 
 def test_rtslib_works_with_them_but_for_what_a_simulator_put_there(
@@ -39,11 +40,14 @@ def test_rtslib_works_with_them_but_for_what_a_simulator_put_there(
     class Simulators:
         pass
 
-    monkeypatch.setattr(rtslib_fb.utils, "Path", Path)
-    monkeypatch.setattr(rtslib_fb.node, "Path", Simulators)
+    # rtslib 2.1 has no Path.
+    name, of_python, replaced = ("os", os, HostOs) if WITHOUT_PATHLIB else ("Path", Path, QuickPath)
+    monkeypatch.setattr(utils, name, of_python)
+    monkeypatch.setattr(node, name, Simulators)
     replace_parts()
-    assert rtslib_fb.utils.Path is QuickPath
-    assert rtslib_fb.node.Path is Simulators
+    found = getattr(utils, name)
+    assert found is replaced or isinstance(found, replaced)
+    assert getattr(node, name) is Simulators
 
 
 def test_rtslibs_reading_and_writing_gives_the_same(tmp_path: Path) -> None:
@@ -69,7 +73,7 @@ def test_errors_name_the_path(tmp_path: Path, act: str) -> None:
 
 
 def test_a_refused_write_names_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CFSNode, "configfs_dir", "/dev")
+    monkeypatch.setattr(node.CFSNode, "configfs_dir", "/dev")
     with pytest.raises(OSError, match="No space left") as raised:
         QuickPath("/dev/full").write_text("1")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "/dev/full")
@@ -128,12 +132,12 @@ def test_finding_44_rtslib_changes_nothing_outside_of_configfs(
 ) -> None:
     root = tmp_path / "target"
     (root / "a").mkdir(parents=True)
-    monkeypatch.setattr(CFSNode, "configfs_dir", str(root))
+    monkeypatch.setattr(node.CFSNode, "configfs_dir", str(root))
     (tmp_path / "victim").write_text("kept")
     with pytest.raises(PermissionError):
         getattr(QuickPath(str(root), way_out), act)(*["x"] * (act == "write_text"))
     with pytest.raises(PermissionError):
-        rtslib_fb.target.os.symlink(f"{root}/a", f"{root}/{way_out}")
+        target.os.symlink(f"{root}/a", f"{root}/{way_out}")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "target", "victim"]
     assert (tmp_path / "victim").read_text() == "kept"
 
@@ -170,7 +174,7 @@ def test_an_errno_gives_kind_and_status(number: int, kind: type[PyshellError], s
 
 
 def test_the_kernels_error_under_rtslibs_is_kept() -> None:
-    error = rtslib_fb.RTSLibError("Could not create it in configFS")
+    error = utils.RTSLibError("Could not create it in configFS")
     error.__context__ = OSError(errno.EBUSY, "busy", "/core/iblock_0/x/enable")
     with pytest.raises(BusyError) as caught, doing(CREATE.step(), hint=CREATE.hint):
         raise error
@@ -180,13 +184,13 @@ def test_the_kernels_error_under_rtslibs_is_kept() -> None:
 
 def test_rtslibs_own_errors_keep_their_words() -> None:
     with pytest.raises(PyshellError, match="Cannot set x: It is so") as caught, doing("set x"):
-        raise rtslib_fb.RTSLibError("It is so")
+        raise utils.RTSLibError("It is so")
     assert caught.value.status == 1
 
 
 def test_rtslibs_not_found_is_not_found() -> None:
     with pytest.raises(NotFoundError), doing("delete x"):
-        raise rtslib_fb.RTSLibNotInCFSError("It is gone")
+        raise NotInCFSError("It is gone")
 
 
 def test_bytes_that_are_no_text_are_told() -> None:
@@ -207,7 +211,7 @@ def test_message_and_hint_are_one_line() -> None:
 
 def test_what_rtslib_says_is_kept_for_targetcli_mode() -> None:
     """Finding 28: targetcli prints rtslib's sentence as it is."""
-    refused = rtslib_fb.RTSLibError("Could not create Target in configFS: why")
+    refused = utils.RTSLibError("Could not create Target in configFS: why")
     refused.__cause__ = OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     with pytest.raises(PyshellError) as raised, doing("create target x"):
         raise refused

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rtslib_fb import utils
 
 from pyshell.lio.rtslib import simulate
+from pyshell.lio.rtslib_files import QuickPath
 from pyshell.simulator import SimulatedPort
 from simulator.acts import PORTS, TARGETS, Acts, outcome
 
@@ -75,12 +75,12 @@ def test_a_fibre_channel_port_is_below_its_adapter(kernel: Acts, fabric: str, ow
 
 def test_a_changed_table_takes_effect_at_once(kernel: Acts) -> None:
     simulate(kernel.simulator)
-    hosts = utils.Path("/sys/class/fc_host")
+    hosts = QuickPath("/sys/class/fc_host")
     assert not hosts.exists()
     kernel.simulator.machine.add_port(HBA)
-    assert [host.name for host in utils.Path("/sys/class/fc_host").iterdir()] == ["host0"]
+    assert [host.name for host in QuickPath("/sys/class/fc_host").iterdir()] == ["host0"]
     kernel.edit_machine(ports=[])
-    assert not utils.Path("/sys/class/fc_host").exists()
+    assert not QuickPath("/sys/class/fc_host").exists()
 
 
 @pytest.mark.parametrize(

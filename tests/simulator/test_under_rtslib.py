@@ -10,11 +10,17 @@ from typing import Any
 
 import pytest
 import rtslib_fb
-from rtslib_fb import node, tcm, utils
+from rtslib_fb import fabric, node, tcm, utils
+from rtslib_fb import root as root_module
 
 from pyshell.lio.rtslib import end_simulation, simulate
+from pyshell.lio.rtslib_files import QuickPath
+from pyshell.lio.rtslib_older import WITHOUT_PATHLIB
 from pyshell.simulator import open_simulator
 from simulator.acts import CLIENT, IQN, VOLUME, Acts
+
+# rtslib 2.1 leaves the file of its lock open.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 
 @pytest.fixture
@@ -86,9 +92,17 @@ def test_deleting_a_storage_object_deletes_its_luns(root: Any) -> None:
 
 
 def test_the_hosts_real_files_are_out_of_reach(root: Any, kernel: Acts) -> None:
-    assert utils.Path("/etc/passwd") == kernel.simulator.folder / "files/etc/passwd"
-    assert utils.Path("/etc/target/x").parent == kernel.simulator.config_dir
-    assert (utils.Path("/etc") / "passwd").exists() is False
+    path_type = getattr(utils, "Path", QuickPath)
+    assert path_type("/etc/passwd") == kernel.simulator.folder / "files/etc/passwd"
+    assert path_type("/etc/target/x").parent == kernel.simulator.config_dir
+    assert (path_type("/etc") / "passwd").exists() is False
+    with pytest.raises(FileNotFoundError):
+        utils.fread("/etc/passwd")
+    if WITHOUT_PATHLIB:
+        assert not tcm.os.path.exists("/etc/passwd")
+        assert [*tcm.glob.iglob("/etc/pass*")] == [*fabric.glob("/etc/pass*")] == []
+        with pytest.raises(FileNotFoundError):
+            root_module.os.listdir("/etc/apt")
 
 
 def test_a_missing_device(root: Any, kernel: Acts) -> None:
@@ -119,10 +133,14 @@ def test_a_folder_behind_a_link(kernel: Acts, tmp_path: Path) -> None:
 
 
 def test_afterwards_rtslib_is_as_it_was(kernel: Acts) -> None:
-    before = (node.CFSNode.configfs_dir, tcm.Path, tcm.is_dev_in_use, utils.modprobe)
+    def parts() -> list[object]:
+        paths = [getattr(module, "Path", None) for module in (tcm, fabric)]
+        return [node.CFSNode.configfs_dir, *paths, tcm.is_dev_in_use, utils.modprobe, tcm.fread]
+
+    before = parts()
     simulate(kernel.simulator)
     simulate(kernel.simulator)
-    assert tcm.Path is not Path
+    assert parts() != before
     end_simulation()
     end_simulation()
-    assert (node.CFSNode.configfs_dir, tcm.Path, tcm.is_dev_in_use, utils.modprobe) == before
+    assert parts() == before
