@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -324,6 +324,29 @@ def run_here(
     finally:
         sys.argv, sys.stdin, sys.stdout, sys.stderr = before
     return Ran(out.text(), err.text(), status)
+
+
+def at_keyboard(arguments: list[str], lines: Callable[[Callable[[], str]], Iterator[str]]) -> None:
+    """Run pyshell in this process at a keyboard and a terminal, both streams on the latter.
+
+    `lines` gets a function that returns what was printed since its last call.
+    """
+    screen = _Capture("backslashreplace", terminal=True)
+    seen = 0
+
+    def printed() -> str:
+        nonlocal seen
+        text = screen.text()
+        new, seen = text[seen:], len(text)
+        return new
+
+    before = sys.argv, sys.stdin, sys.stdout, sys.stderr
+    sys.argv, sys.stdin = ["pyshell"], _Lines(lines(printed), keyboard=True)
+    sys.stdout = sys.stderr = screen
+    try:
+        cli.main(arguments)
+    finally:
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = before
 
 
 def run_process(

@@ -46,6 +46,8 @@ def test_the_pages_are_up_to_date(generator: ModuleType) -> None:
     assert sorted(made) == sorted(PAGES)
     for name, text in made.items():
         assert (FOLDER / name).read_text(encoding="utf-8") == text, "run packaging/man/generate.py"
+    reference = generator.REFERENCE.read_text(encoding="utf-8")
+    assert reference == generator.reference(), "run packaging/man/generate.py"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -60,12 +62,15 @@ def test_mandoc_finds_no_fault(name: str) -> None:
 
 def test_every_command_option_setting_and_preference_is_there(generator: ModuleType) -> None:
     page = plain("pyshell.8")
+    reference = generator.reference()
     for kind in kinds():
         for described in kind.commands().values():
             assert f'"{described.signature}"' in page, kind
+            assert f"- **`{described.signature}`** {described.summary}" in reference, kind
     found = [name for _, of in generator.SETTINGS for name in settings.of_kind(of)]
     for name in [*(option.syntax for option in OPTIONS), *found, *PREFERENCES]:
         assert f'"{name}"' in page, name
+        assert f"- **`{name}`** " in reference, name
     assert len(found) > 120
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README, and the guide that it leads to, tell people to type does what they say."""
+"""What README and the pages that it leads to tell people to type does what they say."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from driver import DATA, LONG, ROOT, TPG, Pyshell, run_here
 from pyshell.config.document import object_paths
 from pyshell.config.running import read_running
 
-README, GUIDE, CONTRIBUTING = (
+README, COMING, GUIDE, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "docs/guide.md", "CONTRIBUTING.md")
+    for name in ("README.md", "docs/coming-from-targetcli.md", "docs/guide.md", "CONTRIBUTING.md")
 )
+DOCS = ROOT / "docs"
 EXAMPLE = ROOT / "saveconfig.example.json"
 
 
-def blocks(kind: str) -> list[str]:
-    """Return the blocks that are fenced with ``` and `kind`, those of README first."""
-    parts = re.split(r"^```(\w*)\n", README + GUIDE, flags=re.MULTILINE)[1:]
+def blocks(kind: str, text: str = README + COMING + GUIDE) -> list[str]:
+    """Return the blocks of pages that are fenced with ``` and `kind`."""
+    parts = re.split(r"^```(\w*)\n", text, flags=re.MULTILINE)[1:]
     # Fences alternate: one that opens a block, with its kind, and one that ends it.
     return [text for opened, text in zip(parts[::4], parts[1::4], strict=True) if opened == kind]
 
 
 def lines_to_type() -> list[str]:
-    """Return the lines of the blocks of commands, in their order: the guide goes on from README."""
+    """Return the lines of the blocks of commands: the guide goes on from the walk-through."""
     return [line for block in blocks("") for line in block.splitlines()]
 
 
-def test_readme_has_commands() -> None:
+def test_the_pages_have_commands() -> None:
     assert len(lines_to_type()) > 15
 
 
@@ -58,14 +59,11 @@ def test_every_call_of_pyshell_runs(pyshell: Pyshell, monkeypatch: pytest.Monkey
 
 
 def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path, forked: Path) -> None:
-    """Findings 17 and 19: git and the nightly run, another device.
-
-    In the short form, lines after the first fork pyshell.
-    """
-    pyshell.must(f"restoreconfig {pyshell.example}")
+    """In the short form, lines after the first fork pyshell."""
+    pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
     before = set(object_paths(read_running(pyshell.open())))
     lines = "".join(blocks("sh")).splitlines()
-    assert len(lines) > 6
+    assert len(lines) > 5
     (tmp_path / "git").mkdir()
     installed = Path(sys.executable).with_name("pyshell")
     for number, line in enumerate(lines):
@@ -74,9 +72,7 @@ def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path, forke
         replaced = (
             line.replace("pyshell ", f"pyshell --simulate={pyshell.folder} ")
             .replace("/srv/git", str(tmp_path / "git"))
-            .replace("/etc/target/secrets", str(tmp_path / "secrets"))
             .replace("/etc/target/saveconfig.json", str(pyshell.saved_file))
-            .replace("/dev/disk/by-id/NEW-DEVICE", "/dev/sdc")
         )
         done = subprocess.run(
             ["sh", "-c", replaced],
@@ -85,13 +81,8 @@ def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path, forke
             text=True,
             check=False,
         )
-        finds = {"doctor", "trace"}.intersection(line.split()) and done.returncode in (1, 2)
-        assert finds or done.returncode == 0, (line, done.stderr)
+        assert done.returncode == 0, (line, done.stderr)
         assert object_paths(read_running(pyshell.open())) == before
-    document = pyshell.document()
-    assert (
-        next(o for o in document["storage_objects"] if o["plugin"] == "block")["dev"] == "/dev/sdc"
-    )
 
 
 def test_the_walk_through_is_the_scenarios() -> None:
@@ -100,33 +91,32 @@ def test_the_walk_through_is_the_scenarios() -> None:
     assert lines_to_type()[: len(wanted)] == wanted
 
 
-def test_finding_39_the_picture_of_unsaved_changes_comes_before_they_are_saved() -> None:
-    drawn = README.index("\ngraph /tmp/target.svg since=saved\n")
-    assert drawn < README.index("\nsaveconfig\nunshare")
-
-
 NAMED = (
     r"`((?:tests|pyshell|packaging|docs|completions|\.ci)/[\w./]+|[\w.]+\.(?:md|example\.json))`"
 )
 
 
-@pytest.mark.parametrize("text", [README, GUIDE, CONTRIBUTING])
+@pytest.mark.parametrize("text", [GUIDE, CONTRIBUTING])
 def test_the_files_that_are_named_are_there(text: str) -> None:
     names = re.findall(NAMED, text)
     assert len(names) > 2
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md", "docs/guide.md", "docs/targetcli.md", "docs/architecture.md",
-        "docs/monitoring.md",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))])
 def test_links_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+    for link, anchor in re.findall(
+        r"\]\(([^)#:]*)(?:#([^)]+))?\)", (ROOT / page).read_text("utf-8")
+    ):
+        target = (ROOT / page).parent / link if link else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), (link, anchor)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names by which a page's headings are linked to, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_simulators_folder_is_where_readme_says() -> None:
@@ -138,26 +128,24 @@ def test_the_simulators_folder_is_where_readme_says() -> None:
 def test_the_walk_through_ends_with_the_tree_that_is_shown(pyshell: Pyshell) -> None:
     for line in lines_to_type()[:7]:
         shown = pyshell.line(line).out
-    (drawn,) = blocks("text")
+    (drawn,) = blocks("text", COMING)
     without_dots = [re.sub(r" \.+ ", " ", line) for line in shown.splitlines()]
     for line in drawn.splitlines():
         assert line.strip() == "…" or re.sub(r" \.+ ", " ", line) in without_dots
 
 
 def test_readme_is_short() -> None:
-    assert len(README.splitlines()) < 150
+    assert len(README.splitlines()) < 80
 
 
 def test_the_first_commands_start_the_shell_and_run_the_tests_that_ci_runs() -> None:
-    commands = [block.strip() for block in blocks("console")]
-    assert commands[0].endswith(".venv/bin/pyshell --simulate")
-    assert commands[1:3] == [
-        ".venv/bin/python -m pytest",
-        ".venv/bin/python -m pytest tests/kernel",
-    ]
+    install, start, *tests = (block.strip() for block in blocks("console", README))
+    assert install == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'"
+    assert start == ".venv/bin/pyshell --simulate"
+    assert tests == [".venv/bin/python -m pytest", ".venv/bin/python -m pytest tests/kernel"]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     (pattern,) = re.findall("grep -x '(.*)' README.md", ci)
-    assert [line for line in README.splitlines() if re.fullmatch(pattern, line)] == commands[1:3]
+    assert [line for line in README.splitlines() if re.fullmatch(pattern, line)] == tests
 
 
 def test_the_example_restores_and_saving_gives_it_back(pyshell: Pyshell) -> None:

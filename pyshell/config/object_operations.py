@@ -157,8 +157,13 @@ def create(item: Item, made_of: Identifier | None) -> Iterator[Operation]:
     """
     if not item.implied:
         yield _CREATE[type(item.place)](item.place, item, made_of)
-    if not isinstance(item.place, identifiers.MappedLun):  # created with its one setting
-        yield from change(item, item.settings)
+    if isinstance(item.place, identifiers.MappedLun):
+        return  # created with its one setting
+    files = list(item.settings)
+    if isinstance(item.place, identifiers.Portal):
+        # A new portal has no transport yet whose end would disconnect anyone.
+        files = [file for file in files if item.settings[file] != "0"]
+    yield from change(item, files)
 
 
 def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:

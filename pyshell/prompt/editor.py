@@ -67,7 +67,7 @@ _MENU_ROWS = 12
 class Editor:
     """Reads lines with editing, in colours if `colour` is set."""
 
-    can_ask = True
+    can_ask = has_keys = True
     cancel = "Esc"
 
     def __init__(

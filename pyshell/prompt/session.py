@@ -66,7 +66,8 @@ def _greet(shell: Shell, reader: Reader) -> None:
         shell.console.print_lines(BANNER)
     elif reader.can_ask and not shell.options.json and (shell.options.plain or not _is_dumb()):
         simulated = " (simulated target)" if shell.lio.simulated is not None else ""
-        shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands.")
+        f1 = ", press F1 for help" if reader.has_keys else ""
+        shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands{f1}.")
 
 
 def converse(shell: Shell, reader: Reader) -> None:
@@ -308,6 +309,8 @@ class Reader(Protocol):
 
     cancel: str
     """The key that cancels a question, as it is named there."""
+    has_keys: bool
+    """Whether F1 and Tab work."""
 
     @property
     def can_ask(self) -> bool:
@@ -330,6 +333,7 @@ class PlainReader:
     """Reads lines from a terminal without editing; without a `screen` it shows no prompts."""
 
     cancel = "Ctrl-C"
+    has_keys = False
 
     def __init__(
         self,

@@ -536,6 +536,20 @@ def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path)
     ]
 
 
+def test_another_portal_disturbs_nobody(saved: Pyshell, tmp_path: Path) -> None:
+    saved.must(f"{TPG} set attribute authentication=0")
+    saved.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    saved.must(f"saveconfig {tmp_path / 'new.json'}")
+    file = tmp_path / "new.json"
+    file.write_text(file.read_text().replace('"192.168.56.101"', '"192.168.56.102"'))
+    ran = saved("apply", str(file), "prune=true").done(noting="The running")
+    assert ran.lines[:2] == [
+        f"created {TPG}/portals/192.168.56.102:3260 [online]",
+        f"deleted {TPG}/portals/192.168.56.101:3260 [online]",
+    ]
+    assert [one.initiator for one in sessions.sessions(saved.open())] == [CLIENT]
+
+
 def test_steps_as_data(logged_in: Pyshell, tmp_path: Path) -> None:
     file = changed_example(tmp_path)
     ran = logged_in("-o", "json", "apply", str(file))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`graph` draws what runs, what is saved, and what differs; README shows such a picture."""
+"""`graph` draws what runs, what is saved, and what differs; the guide shows such a picture."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def boxes(pyshell: Pyshell, line: str) -> dict[str, Any]:
 
 
 def shown(pyshell: Pyshell) -> str:
-    """Return the picture that README shows."""
+    """Return the picture that the guide shows."""
     pyshell.must(*SHOWN)
     pyshell.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
     return pyshell.line("graph").done().out
 
 
-def test_readme_shows_the_picture_that_is_drawn(pyshell: Pyshell) -> None:
+def test_the_guide_shows_the_picture_that_is_drawn(pyshell: Pyshell) -> None:
     """`PYTHONPATH=tests python -m tests.commands.test_graph` draws it anew."""
     assert shown(pyshell) == PICTURE.read_text(encoding="utf-8")
-    readme = (DATA.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert "(tests/data/topology.svg)" in readme
+    guide = (DATA.parents[1] / "docs/guide.md").read_text(encoding="utf-8")
+    assert "(../tests/data/topology.svg)" in guide
 
 
 def test_what_runs_is_drawn_with_who_is_logged_in(exported: Pyshell) -> None:
@@ -179,7 +179,7 @@ def test_a_fabric_without_tags_is_drawn_too(pyshell: Pyshell) -> None:
 
 
 def _draw() -> None:
-    """Draw README's picture anew."""
+    """Draw the guide's picture anew."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

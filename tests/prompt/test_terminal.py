@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import DATA, TPG, Pyshell
+from driver import DATA, ROOT, TPG, Pyshell
 from pyshell import __version__
 
 from .screen import Screen
@@ -41,8 +41,10 @@ def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
 
 def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
     with Terminal(pyshell.folder, {"TERM": "xterm"}, real=True) as terminal:
-        banner = f"pyshell {__version__} (simulated target). Type 'help' to list the commands.\n"
-        assert without_escapes(terminal.ready()) == banner  # finding 39
+        banner = f"pyshell {__version__} (simulated target). Type 'help' to list the commands,"
+        assert without_escapes(terminal.ready()) == f"{banner} press F1 for help.\n"  # finding 39
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        assert f"```text\n{banner} press F1 for help.\n/>\n```" in readme
         printed = "".join(terminal.run(command) for command in COMMANDS)
         assert without_colour(printed) == OUTPUT
         assert printed != OUTPUT

@@ -43,7 +43,7 @@ class Disk:
     """Hexadecimal digits, None if the device reports its own identification."""
     read_only: bool
     others: tuple[str, ...]
-    """Other initiators that have it, too."""
+    """Other initiators that have it, too; none if nobody can write to it."""
 
     @property
     def about(self) -> str:
@@ -196,7 +196,10 @@ def _disk(lio: Lio, index: int, lun: Lun, acl: NodeAcl | None, protected: bool) 
         return None
     found = storage_info.describe(lio, exported)
     naa = storage_info.naa(lio.kernel, exported)
-    others = [m.acl.wwn for m in listing.mappings_of(lun) if m.acl != acl]
+    others = [m for m in listing.mappings_of(lun) if m.acl != acl]
+    written = not protected or any(
+        not is_on(lio.kernel, f"{m.folder}/write_protect") for m in others
+    )
     return Disk(
         index,
         exported.name,
@@ -204,7 +207,7 @@ def _disk(lio: Lio, index: int, lun: Lun, acl: NodeAcl | None, protected: bool) 
         found.size,
         naa.removeprefix("naa.") if naa else None,
         protected or found.read_only,
-        tuple(others),
+        tuple(m.acl.wwn for m in others if written and not found.read_only),
     )
 
 

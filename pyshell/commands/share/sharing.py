@@ -93,8 +93,7 @@ class Sharing:
             for note in self._notes:
                 self.node.context.note(note)
             return Lines([f"{told}: nothing to do."], data)
-        whom = f" {acls[0].wwn}" if {*acls, *_acls_of(tpg.target)} != {acls[0]} else ""
-        hint = f"'guide {tpg.target.wwn}{whom}' shows the instructions for its host."
+        hint = f"'{_guide(acls)}' shows the instructions for its host."
         return Change(
             self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data
         )
@@ -254,7 +253,9 @@ class Sharing:
             notes += chap_options.notes_of_acl(self._lio, acl, chap)
             made_up = made_up or invented
         if made_up:
-            self._notes.append("CHAP secrets were generated: 'guide show_secrets=true' shows them.")
+            self._notes.append(
+                f"CHAP secrets were generated: '{_guide(acls)} show_secrets=true' shows them."
+            )
         self._notes += notes
 
     def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
@@ -304,6 +305,14 @@ class Sharing:
 
 def _portal(place: Portal) -> Operation:
     return CreatePortal(place, said=[f"Created network portal {place.address}:{place.port}."])
+
+
+def _guide(acls: Sequence[NodeAcl]) -> str:
+    """Return the command that prints the instructions for the first initiator's host."""
+    first = acls[0]
+    target = first.tpg.target
+    alone = {*acls, *_acls_of(target)} == {first}
+    return f"guide {target.wwn}" if alone else f"guide {target.wwn} {first.wwn}"
 
 
 def _acls_of(target: Target) -> list[NodeAcl]:

@@ -137,6 +137,15 @@ def test_which_of_several_initiators_is_asked(pyshell: Pyshell) -> None:
         )
 
 
+def test_a_disk_that_all_can_only_read_may_be_mounted_by_all(pyshell: Pyshell) -> None:
+    pyshell.must(f"{ONE} readonly=true", f"share /dev/mapper/lee-lee.lv to={OTHER} readonly=true")
+    for system in SYSTEMS:
+        assert "can have this disk, too" not in guide(pyshell, OTHER, f"system={system}")
+    pyshell.must(f"share /dev/mapper/lee-lee.lv to={CLIENT} readonly=false")
+    for initiator, other in ((OTHER, CLIENT), (CLIENT, OTHER)):
+        assert f"# {other} can have this disk, too:\n# " in guide(pyshell, initiator)
+
+
 @pytest.mark.parametrize(
     ("initiator", "system"),
     [

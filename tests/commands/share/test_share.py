@@ -446,6 +446,16 @@ def test_the_guide_that_is_told_names_the_initiator_where_others_have_disks(
     assert pyshell.line(f"guide {SERVER} {OTHER}").status == 0
 
 
+def test_the_command_that_shows_generated_secrets_works_where_others_have_disks(
+    pyshell: Pyshell,
+) -> None:
+    second = "iqn.2020-07.com.example:second"
+    pyshell.must(ONE_LINE, f"share /dev/sdd to={OTHER} target={second}")
+    err = pyshell.line(f"share /dev/sdb to={OTHER},{CLIENT} target={second} chap=oneway").err
+    (shows,) = re.findall("generated: '(.*?)'", err)
+    assert "node.session.auth.password -v" in pyshell.line(shows).out
+
+
 def test_unshare_says_whom_it_cuts_off_and_asks_at_a_terminal(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     pyshell.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
