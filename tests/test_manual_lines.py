@@ -90,6 +90,12 @@ BEFORE = {
 }
 # What the statuses beside 0 tell: differences, and findings.
 TELLING = {"diff": (1,), "doctor": (1, 2), "trace": (1, 2)}
+# What stands before and after a line that needs more lines of the same run.
+AROUND = {
+    "begin": ([], ["abort"]),
+    "commit": (["begin", "/backstores/ramdisk create third 1M"], []),
+    "abort": (["begin"], []),
+}
 # No handler of tcmu-runner's, and no simulated one, can do that: test_userbackstores has one.
 REFUSED = {
     "/backstores/user:fbo changemedium": "ChangeMedium failed: No such method",
@@ -137,6 +143,10 @@ def run(target: Pyshell, line: str) -> None:
     for first in needed[0] if needed else ():
         ran = target.line(local(target, first))
         assert ran.status == 0, f"{first}: {ran.err}"
+    around = AROUND.get(line.split(maxsplit=1)[0])
+    if around is not None:
+        assert target.batch([*around[0], line, *around[1]]).done()
+        return
     ran = target.line(local(target, line))
     for begins, why in REFUSED.items():
         if line.startswith(begins):

@@ -48,6 +48,14 @@ def test_every_command_runs_in_the_order_in_which_it_stands(pyshell: Pyshell) ->
         assert differs or ran.status == 0, f"{line}: {ran.err}"
 
 
+def test_every_block_of_lines_runs_as_one(pyshell: Pyshell) -> None:
+    pyshell.must(*lines_to_type()[:20])
+    for block in blocks("candidate"):
+        ran = pyshell.batch(line for line in block.splitlines() if not line.startswith("#"))
+        assert ran.status in (0, 1), ran.err
+        assert not ran.err, block
+
+
 def test_every_call_of_pyshell_runs(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     lines = "".join(blocks("console")).splitlines()

@@ -25,7 +25,7 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
 
-@command(changes=True, examples=("confirm",))
+@command(changes=True, examples=("confirm",), in_candidate="running")
 def confirm(node: Node) -> Result:
     """Keep a change that was made with confirm=TIME, and stop its timer.
 

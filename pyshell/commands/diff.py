@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 RUNNING = "running"
 SAVED = "saved"
+CANDIDATE = "candidate"
 _MISSING_SHOWN = 20
 
 
@@ -127,15 +128,22 @@ def _gone(node: Node) -> dict[str, str]:
         "diff 3",
         "diff saved running path=/iscsi",
         "diff /root/disks.json running target=iqn.2020-07.com.example:disks",
-    )
+    ),
+    in_candidate="running",
 )
 def diff(
     node: Node,
     first: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision, a file or HOST:. Default: saved."
+        str | None,
+        CONFIGURATION,
+        "running, saved, candidate, a revision, a file or HOST:. Default: saved, or running while a"
+        " candidate is open.",
     ] = None,
     second: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision, a file or HOST:. Default: running."
+        str | None,
+        CONFIGURATION,
+        "running, saved, candidate, a revision, a file or HOST:. Default: running, or the open"
+        " candidate.",
     ] = None,
     path: Annotated[str | None, PATH, "Compare only objects at or below this path."] = None,
     form: Annotated[
@@ -163,7 +171,10 @@ def diff(
     Targets under cluster control are not saved to the boot file: on this host, they are not
     compared with it.
     """
-    words = first or SAVED, second or RUNNING
+    if node.context.candidate is not None:
+        words = first or RUNNING, second or CANDIDATE
+    else:
+        words = first or SAVED, second or RUNNING
     try:
         if not all(map(_on_host, words)):
             node.lio.ready()
@@ -308,6 +319,8 @@ def items_of(node: Node, word: str) -> Items:
     """Return the configuration that a word names: running, saved, revision, file, HOST:."""
     if word == RUNNING:
         return items(read_running(node.lio), node.lio.root)
+    if word == CANDIDATE and (candidate := node.context.candidate) is not None:
+        return candidate.items()
     if (there := _on_host(word)) is not None:
         return items(_read_there(node, *there), NAMES_ONLY)
     return items(read_document(node, word, trusted=False)[0], node.lio.root)

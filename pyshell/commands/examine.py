@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MOUNT = "/sys/kernel/config"
 
 
-@command(examples=("doctor", "doctor /iscsi"))
+@command(examples=("doctor", "doctor /iscsi"), in_candidate="running")
 def doctor(
     node: Node,
     path: Annotated[

@@ -145,7 +145,7 @@ def _restored(lio: Lio, found: Reading) -> None:
         found.add("pyshell_last_restore_timestamp_seconds", moment.timestamp())
 
 
-@command(examples=("metrics", "metrics serve=9814"))
+@command(examples=("metrics", "metrics serve=9814"), in_candidate="running")
 def metrics(
     node: Node,
     *,

@@ -71,7 +71,10 @@ SECONDS = ValueType("seconds", _seconds)
 LOOKS = ValueType("number", _looks)
 
 
-@command(examples=("sessions", "sessions detail", "sessions storage_object=lee_block"))
+@command(
+    examples=("sessions", "sessions detail", "sessions storage_object=lee_block"),
+    in_candidate="running",
+)
 def sessions(
     node: Node,
     action: Annotated[
@@ -137,7 +140,10 @@ def _has(node: Node, session: Session, storage_object: str) -> bool:
     return any(one and _is_called(one, storage_object) for one in exported)
 
 
-@command(examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"))
+@command(
+    examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"),
+    in_candidate="running",
+)
 def top(
     node: Node,
     path: Annotated[str | None, PATH, "Show only objects at or below this path."] = None,

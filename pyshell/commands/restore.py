@@ -65,6 +65,7 @@ _LATER = "'restoreconfig missing_only=true' adds missing objects when they are a
         "restoreconfig clear_existing=true wait=60",
         "restoreconfig missing_only=true",
     ),
+    in_candidate="refused",
 )
 def restoreconfig(
     node: Node,

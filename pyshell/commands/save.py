@@ -49,6 +49,7 @@ _SHOWN = 20
         "saveconfig comment='before the move'",
         "saveconfig /root/one.json target=iqn.2020-07.com.example:disks",
     ),
+    in_candidate="refused",
 )
 def saveconfig(
     node: Node,
@@ -219,7 +220,7 @@ def lost_by_saving(node: Node) -> list[str]:
     return sorted(p for p in lost if not is_below_any(p, removed))
 
 
-@command(examples=("revisions", "revisions show 3", "revisions show saved"))
+@command(examples=("revisions", "revisions show 3", "revisions show saved"), in_candidate="running")
 def revisions(
     node: Node,
     action: Annotated[

@@ -63,7 +63,8 @@ ItsLun = Annotated[int | None, LUN, "LUN number, as the initiator sees it. Defau
     examples=(
         "login iqn.2020-07.192.168.56.105:client",
         "login iqn.2020-07.192.168.56.105:client portal=192.168.56.101",
-    )
+    ),
+    in_candidate="running",
 )
 def login(
     node: Node,
@@ -116,7 +117,7 @@ def login(
     return Work([f"{initiator} would log in to {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
 
-@command(examples=("logout iqn.2020-07.192.168.56.105:client",))
+@command(examples=("logout iqn.2020-07.192.168.56.105:client",), in_candidate="running")
 def logout(
     node: Node,
     initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
@@ -136,7 +137,10 @@ def logout(
     return Work([f"{initiator} would log out of {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
 
-@command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
+@command(
+    examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",),
+    in_candidate="running",
+)
 def traffic(
     node: Node,
     initiator: LoggedIn,
@@ -170,7 +174,8 @@ def traffic(
     examples=(
         "reserve iqn.2020-07.192.168.56.105:client type=write_exclusive",
         "reserve iqn.2020-07.192.168.56.105:client key=0xabc1 aptpl=true",
-    )
+    ),
+    in_candidate="running",
 )
 def reserve(
     node: Node,

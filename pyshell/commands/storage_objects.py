@@ -64,7 +64,7 @@ def _tell_of_luns(node: BackstoreNode, operations: Sequence[Operation]) -> None:
         node.context.note(f"It is exported: {lun.path} is deleted with it{by}.")
 
 
-@command(changes=True)
+@command(changes=True, in_candidate="refused")
 def saveconfig(
     node: StorageObjectNode,
     savefile: Annotated[str | None, FILE, "File to write. Default: the boot file."] = None,
@@ -83,6 +83,7 @@ def saveconfig(
         "/backstores/block/lee_block clear_reservation",
         "/backstores/block/lee_block clear_reservation registrations=true",
     ),
+    in_candidate="refused",
 )
 def clear_reservation(
     node: StorageObjectNode,

@@ -34,7 +34,7 @@ class Takeover:
     enable: tuple[str, ...]
 
 
-@command(changes=True, examples=("takeover", "takeover back=true"))
+@command(changes=True, examples=("takeover", "takeover back=true"), in_candidate="refused")
 def takeover(
     node: Node, *, back: Annotated[bool, "Enable the previous units again."] = False
 ) -> Result:

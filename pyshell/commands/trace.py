@@ -37,7 +37,8 @@ _PART = re.compile(r"-part\d+$")
         "trace iqn.2020-07.192.168.56.105:client",
         "trace iqn.2020-07.192.168.56.105:client lee_block",
         "trace iqn.2020-07.192.168.56.105:client lee_block from=192.168.56.105",
-    )
+    ),
+    in_candidate="running",
 )
 def trace(
     node: Node,

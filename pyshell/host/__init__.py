@@ -183,6 +183,10 @@ class Machine(ABC):
         The file may be missing; its folder exists.
         """
 
+    def image_file(self, path: str) -> Path:
+        """Return where an image file is created or resized."""
+        return self.host_file(path)
+
     def free_space(self, path: str) -> int:
         """Return the bytes that a file at `path` can still get, 0 if that is unknown."""
         return _free_bytes(self.host_file(path))

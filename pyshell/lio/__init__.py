@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from pyshell.lio.configfs import (
 )
 
 if TYPE_CHECKING:
-    from pyshell.simulator import Simulator
+    from pyshell.simulator import SimulatedPort, Simulator
 
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
@@ -78,6 +78,12 @@ class Lio:
     simulated: Path | None = None
     """The simulator's folder, None on the real kernel."""
     simulator: Simulator | None = field(default=None, compare=False, repr=False)
+    """The simulated kernel, also of a candidate; None on the real kernel."""
+    candidate_folder: Path | None = None
+    """The folder of a candidate, a copy of a target to prepare changes in; None for a target.
+
+    A candidate writes nothing outside it.
+    """
     progress: Progress = field(default_factory=Progress, compare=False)
     """Receives the progress of long work."""
     at_once: int = 1
@@ -91,9 +97,16 @@ class Lio:
     @property
     def run_dir(self) -> Path:
         """Return the folder for state that does not survive a reboot."""
+        if self.candidate_folder is not None:
+            return self.candidate_folder / "run"
         if self.simulated is not None:
             return self.simulated / "run"
         return self.lock_file.parent / "pyshell"
+
+    @property
+    def is_candidate(self) -> bool:
+        """Return whether it is a copy of a target to prepare changes in."""
+        return self.candidate_folder is not None
 
     @property
     def may_change(self) -> bool:
@@ -113,7 +126,7 @@ class Lio:
 
         Creates the folders in it, and returns why that failed, as sentences.
         """
-        if not self.may_change:
+        if not self.may_change or self.is_candidate:
             return []
         if self.simulated is None:
             _set_dbroot(self.kernel)
@@ -125,7 +138,9 @@ class Lio:
         return text_or_none(self.kernel, f"{self.root}/dbroot") or "/var/target"  # without the file
 
     def dbroot_folder(self, name: str) -> Path:
-        """Return where one of `DBROOT_FOLDERS` can be opened."""
+        """Return where one of `DBROOT_FOLDERS` can be opened; a candidate has none."""
+        if self.candidate_folder is not None:
+            return self.candidate_folder / "dbroot" / name
         return self.machine.host_file(f"{self.dbroot}/{name}")
 
     def _create_dbroot_folders(self) -> list[str]:
@@ -166,6 +181,47 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
         found.folder / "missing",
         found.folder,
         found,
+    )
+
+
+def open_candidate(
+    of: Lio, folder: Path, ports: Sequence[SimulatedPort], held: Collection[str]
+) -> Lio:
+    """Return an empty candidate of a target in a new folder.
+
+    `ports` are those of the host's adapters, `held` the kernel's names of the devices that the
+    target holds.
+    """
+    from pyshell.lio import fabrics, listing
+    from pyshell.simulator import Simulator, candidate_host, create, hardware
+
+    folder = Path(os.path.realpath(folder))  # as rtslib compares paths with the targets of links
+    machine = of.machine
+    offered = {*fabrics.loadable(machine), *(found.name for found in listing.fabrics_in_use(of))}
+    table = hardware.HardwareTable(
+        devices=(),
+        links={},
+        fabrics=tuple(sorted(offered)),
+        cpus=machine.cpus(),
+        memory=machine.memory(),
+        ports=tuple(ports),
+        ipv6=any(":" in address for address in machine.addresses()),
+        addresses=machine.addresses(),
+        handlers={},
+    )
+    known = candidate_host.CandidateHardware(folder, machine, table, held)
+    found = Simulator(folder, known, lean=True)
+    create(found)
+    found.before_change = require_changing
+    return replace(
+        of,
+        kernel=found,
+        machine=candidate_host.CandidateMachine(machine, known, found),
+        lock_file=folder / "command.lock",
+        mark_file=folder / "missing",
+        simulator=found,
+        candidate_folder=folder,
+        at_once=1,
     )
 
 

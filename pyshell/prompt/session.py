@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pyshell import __version__
 from pyshell.commands.save import lost_by_saving
-from pyshell.errors import PyshellError, UsageError, bug_report
+from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.host import programs
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt import pager
@@ -56,8 +56,12 @@ def interact(shell: Shell) -> int:
     _greet(shell, reader)
     if text := unconfirmed_text(shell.lio):
         shell.note(text)
-    converse(shell, reader)
-    return 0
+    try:
+        converse(shell, reader)
+    finally:
+        dropped = shell.candidate is not None
+        shell.end_candidate()
+    return EXIT_FAILED if dropped else 0
 
 
 def _greet(shell: Shell, reader: Reader) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
 from pyshell.config.store import unconfirmed, undo
-from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
+from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -49,6 +49,7 @@ from pyshell.tree.node import Context
 from pyshell.tree.results import Change, Lines, Work
 
 if TYPE_CHECKING:
+    from pyshell.config.candidate import Candidate
     from pyshell.config.document import Document
     from pyshell.lio.operations.reservations import Reservations
     from pyshell.lio.sessions import Disturbed
@@ -333,6 +334,29 @@ class Changes:
         if next(iter(sessions.sessions(self.lio)), None) is None:
             return []  # saves making a plan
         return sessions.disturbed(self.lio, work.operations())
+
+
+class CandidateChanges(Changes):
+    """The changes of an open candidate, of which nothing is recorded outside of it."""
+
+    def __init__(
+        self, context: Context, console: Console, saving: Saving, candidate: Candidate
+    ) -> None:
+        super().__init__(context, console, saving)
+        self.lio = candidate.lio
+        self._candidate = candidate
+
+    def note_removed(self, operations: Iterable[Operation]) -> None:
+        """Record what changed the candidate."""
+        self._candidate.note(operations)
+
+    def _deadline(self, change: Change) -> Deadline | None:
+        """Refuse a deadline: nothing is running that could be reverted."""
+        if change.confirm is not None:
+            raise UsageError(
+                "A change of the candidate cannot have a deadline.", "Give confirm= to 'commit'."
+            )
+        return None
 
 
 def _sentences(change: Change) -> list[str]:

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell.errors import (
+    ConflictError,
     ExistsError,
     NotFoundError,
     NotPermittedError,
     PyshellError,
     UsageError,
 )
-from pyshell.lio import Lio
 from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Executor, marked
@@ -26,6 +26,9 @@ from pyshell.tree.node import Node
 from pyshell.tree.preferences import GLOBAL
 from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
 from pyshell.tree.root import RootNode
+
+if TYPE_CHECKING:
+    from pyshell.shell.shell import Shell
 
 # These work without a target and do not load it; doctor and metrics report that it is missing, and
 # diff loads it unless it compares two other hosts.
@@ -49,9 +52,9 @@ class Dispatcher:
     """Runs lines at the executor's current path."""
 
     def __init__(
-        self, lio: Lio, console: Console, executor: Executor, root: Callable[[], RootNode]
+        self, shell: Shell, console: Console, executor: Executor, root: Callable[[], RootNode]
     ) -> None:
-        self._lio = lio
+        self._shell = shell
         self._console = console
         self._executor = executor
         self._root = root
@@ -112,7 +115,7 @@ class Dispatcher:
             return nullcontext()
         from pyshell.shell.pipes import piped  # most lines have no filters
 
-        return piped(line, self._console, self._lio)
+        return piped(line, self._console, self._shell.running)
 
     def _run_unfiltered(self, line: grammar.Line) -> None:
         if line.command is None:
@@ -122,16 +125,44 @@ class Dispatcher:
 
     def _run_command(self, line: grammar.Line, word: grammar.Word) -> None:
         self._make_ready(word.text)
+        nodes = self._with_commands(line, word)
+        with self._beside_candidate(nodes) as is_beside:
+            if is_beside:
+                nodes = self._with_commands(line, word)
+            for _, described in nodes:
+                self._require_format(described.name, rows=described.rows)
+            if nodes:
+                self._run_on(nodes, line)
+
+    def _with_commands(self, line: grammar.Line, word: grammar.Word) -> list[tuple[Node, Command]]:
+        """Return the nodes of a line, each with its command. Raises PyshellError."""
         nodes = []
         for node in self._nodes(line):
             described = node.commands().get(word.text)
             if described is None:
                 raise binding.unknown_command(node, word)
             nodes.append((node, described))
-        for _, described in nodes:
-            self._require_format(described.name, rows=described.rows)
-        if nodes:
-            self._run_on(nodes, line)
+        return nodes
+
+    @contextmanager
+    def _beside_candidate(self, nodes: Sequence[tuple[Node, Command]]) -> Iterator[bool]:
+        """Let commands work on the running target that do so while a candidate is open.
+
+        Yields whether that is the case. Raises ConflictError for those that need it closed.
+        """
+        kinds = {described.in_candidate: described.name for _, described in nodes}
+        if self._shell.candidate is None or not kinds.keys() & {"running", "refused"}:
+            yield False
+            return
+        if "refused" in kinds:
+            what = (
+                "A candidate is open already"
+                if kinds["refused"] == "begin"
+                else (f"{kinds['refused']} does not work while a candidate is open")
+            )
+            raise ConflictError(f"{what}.", "Run 'commit' or 'abort' first.")
+        with self._shell.beside_candidate():
+            yield True
 
     def _run_bare(self, line: grammar.Line) -> None:
         """Go to a path, or list the nodes of a path with `*`."""
@@ -187,7 +218,7 @@ class Dispatcher:
     def _make_ready(self, name: str) -> None:
         """Load the target before the first command that needs it."""
         if not self._ready and name not in _NEED_NO_TARGET:
-            self._lio.ready()
+            self._shell.running.ready()
             self._ready = True
 
     def _absolute(self, line: grammar.Line) -> str:
@@ -239,7 +270,7 @@ class Dispatcher:
             tolerances = TOLERANCES.get(call.described.name, ())
             given = {one.name: call.values.pop(one.name) for one in tolerances}
         tolerance = _Tolerance(given.get("exist_ok", False), given.get("missing_ok", False))
-        if not self._lio.may_change:
+        if not self._shell.running.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
         forced = given.get("force", False)
         with self._executor.changing(forced=forced, ready=self._ready):

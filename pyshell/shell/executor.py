@@ -48,7 +48,6 @@ class Executor:
     def __init__(
         self, context: Context, console: Console, saving: Saving, root: Callable[[], RootNode]
     ) -> None:
-        self.lio = context.lio
         self.path = "/"
         self.previous_path = "/"
         self.pick: Callable[[Node], str | None] | None = None
@@ -64,10 +63,29 @@ class Executor:
         self._forced = False
         self._held: Held | None = None
         self._noted: set[str] = set()
+        self._prepared: Changes | None = None
+        """The changes of the open candidate."""
 
-    @cached_property
+    @property
+    def lio(self) -> Lio:
+        """The target that commands work on."""
+        return self._context.lio
+
+    @property
     def changes(self) -> Changes:
         """Carries out changes, and remembers what was deleted."""
+        candidate = self._context.candidate
+        if candidate is None or self.lio is not candidate.lio:
+            return self._own_changes
+        if self._prepared is None or self._prepared.lio is not self.lio:
+            from pyshell.shell.changes import CandidateChanges
+
+            unsaved = Saving(self.lio, self._console, self._root)
+            self._prepared = CandidateChanges(self._context, self._console, unsaved, candidate)
+        return self._prepared
+
+    @cached_property
+    def _own_changes(self) -> Changes:
         from pyshell.shell.changes import Changes  # most commands only read
 
         return Changes(self._context, self._console, self._saving)
@@ -88,6 +106,8 @@ class Executor:
             if ready:
                 self._prepare_change()
             yield
+            if self.lio.is_candidate and self._context.candidate is not None:
+                self._context.candidate.changed()
 
     def _prepare_change(self) -> None:
         """Prepare the target for changes; note once what failed: the change may work all the same.
@@ -193,7 +213,7 @@ class Executor:
             preference.then()
         elif preference.undoable and self.lio.may_change and not console.compat:
             changed = any(preference.values[name] != value for name, value in before.items())
-            self.changes.memory.keep_preferences(self._line, before if changed else {})
+            self._own_changes.memory.keep_preferences(self._line, before if changed else {})
         console.say(list(preference.said))
 
     def _move(self, result: Go | Pick | Leave) -> None:
@@ -263,7 +283,11 @@ class Saving:
         this run has changed nothing, unless `unchanged`. What was restored or cleared is never a
         change that `auto_save_on_exit` saves.
         """
-        if self._console.compat or not (unchanged or self.changed or self.unsaved):
+        if (
+            self._console.compat
+            or self._lio.is_candidate
+            or not (unchanged or self.changed or self.unsaved)
+        ):
             return
         with suppress(PyshellError):  # if the file cannot be read, the changes are not in it
             self.unsaved = self._differs()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds to wait for another program's change."""
+ONE_LINER = "one-liner"
+"""The source of changes by a command that is given as arguments."""
 BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
 FORMATS_OF_ALL = ("text", "json")
@@ -171,7 +173,7 @@ class Options:
     compat: bool = False
     plain: bool = False
     """Whether the prompt reads line by line, as for screen readers."""
-    way: str = "one-liner"
+    way: str = ONE_LINER
     """The source of the commands: one-liner, batch, prompt, or boot; revisions record it."""
     colour: str = "auto"
     lock_timeout: float = DEFAULT_TIMEOUT

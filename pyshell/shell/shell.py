@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,13 +16,14 @@ from pyshell.shell.console import Console
 from pyshell.shell.dispatcher import Dispatcher
 from pyshell.shell.executor import Executor, Saving, unconfirmed_text
 from pyshell.shell.grammar import Line, logical_lines
-from pyshell.shell.options import Options
+from pyshell.shell.options import BOOT, ONE_LINER, Options
 from pyshell.shell.preference_files import Preferences, home
 from pyshell.shell.secrets import in_the_open
-from pyshell.text import one_line
+from pyshell.text import counted, one_line
 from pyshell.tree.root import RootNode, SimulatedRootNode
 
 if TYPE_CHECKING:
+    from pyshell.config.candidate import Candidate
     from pyshell.lio.operations.base import Operation
 
 
@@ -38,24 +39,28 @@ class Shell:
         err: TextIO,
         stdin: TextIO,
     ) -> None:
-        self.lio = lio
+        self.running = lio
+        """The target itself, also while a candidate is open."""
+        self._candidate: Candidate | None = None
+        self._beside = False
+        """Whether a command works on the running target while a candidate is open."""
         self.console = Console(preferences, options, out, err, stdin, self._host_file)
         self.saving = Saving(lio, self.console, self.root)
         self.executor = Executor(self, self.console, self.saving, self.root)
-        self._dispatcher = Dispatcher(lio, self.console, self.executor, self.root)
+        self._dispatcher = Dispatcher(self, self.console, self.executor, self.root)
         self.compat = options.compat
 
     def root(self) -> RootNode:
         """Return a new tree."""
-        if self.lio.simulated is not None:
+        if self.running.simulated is not None:
             return SimulatedRootNode(self)
         return RootNode(self)
 
     def _host_file(self, path: Path) -> Path:
         """Return where a file of the host is: for a simulated host, in the simulator's folder."""
-        if self.lio.simulated is None:
+        if self.running.simulated is None:
             return path
-        inside = self.lio.machine.host_file(os.path.abspath(path))
+        inside = self.running.machine.host_file(os.path.abspath(path))
         inside.parent.mkdir(parents=True, exist_ok=True)
         return inside
 
@@ -87,6 +92,45 @@ class Shell:
         return self.executor.path
 
     # For nodes, as their context
+
+    @property
+    def lio(self) -> Lio:
+        """The target that commands work on: while a candidate is open, the candidate."""
+        if self._candidate is None or self._beside:
+            return self.running
+        return self._candidate.lio
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The open candidate, if any."""
+        return self._candidate
+
+    @property
+    def continues(self) -> bool:
+        """Whether more lines can follow in this run."""
+        return self.options.way not in (ONE_LINER, BOOT)
+
+    def begin_candidate(self) -> None:
+        """Open a candidate. Raises PyshellError."""
+        from pyshell.config.candidate import Candidate  # few runs need one
+
+        assert self._candidate is None
+        self._candidate = Candidate(self.running)
+
+    def end_candidate(self) -> None:
+        """Drop the candidate, if one is open."""
+        candidate, self._candidate = self._candidate, None
+        if candidate is not None:
+            candidate.close()
+
+    @contextmanager
+    def beside_candidate(self) -> Iterator[None]:
+        """Let commands work on the running target meanwhile."""
+        before, self._beside = self._beside, True
+        try:
+            yield
+        finally:
+            self._beside = before
 
     @property
     def way(self) -> str:
@@ -206,9 +250,12 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     try:
         status, failed = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
+        _drop_candidate(shell)
         unsaved = shell.saving.unsaved_text("The changes so far are running, but not saved.")
         shell.note(f"Interrupted. {unsaved}".rstrip())
         return INTERRUPTED
+    dropped = _drop_candidate(shell)
+    status = status or dropped
     try:
         half = _half_done(name, failed, keep_going=keep_going) if failed is not None else ""
         shell.saving.leave(save=status == 0 or shell.compat, half_done=half)
@@ -216,6 +263,20 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
         shell.console.show_error(error)
         status = status or error.status
     return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.executor.status
+
+
+def _drop_candidate(shell: Shell) -> int:
+    """Drop a candidate that was not committed, and return the exit status for that."""
+    if shell.candidate is None:
+        return 0
+    try:
+        changes = len(shell.candidate.differences())
+    finally:
+        shell.end_candidate()
+    if not changes:
+        return 0
+    shell.note(f"The candidate was not committed: {counted(changes, 'change')} dropped.")
+    return EXIT_FAILED
 
 
 def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:

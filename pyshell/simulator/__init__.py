@@ -26,7 +26,7 @@ from pyshell.simulator import (
     portal_groups,
     registrations,
 )
-from pyshell.simulator.hardware import HOST_FOLDERS, Hardware, SimulatedDevice, SimulatedPort
+from pyshell.simulator.hardware import Hardware, SimulatedDevice, SimulatedPort
 from pyshell.simulator.login_sessions import ChapCredentials, LoginRefusedError
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import (
@@ -76,15 +76,23 @@ class Simulator:
     kernel's errno and that path.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, machine: Hardware | None = None, *, lean: bool = False
+    ) -> None:
+        """`machine` is the host's hardware, by default that of the folder's `machine.json`.
+
+        `lean` is as for `TreeFiles`.
+        """
         self.folder = folder
         self.configfs = folder / "configfs" / "target"
         self.config_dir = folder / "etc" / "target"
         self.root = str(self.configfs)
         self.page_size = plugins.PAGE_SIZE
-        self.machine = Hardware(folder)
-        self._tree = TreeFiles(folder)
+        self.machine = machine or Hardware(folder)
+        self._tree = TreeFiles(folder, lean=lean)
         self._kernel = SimulatedKernel(self._tree, self.machine)
+        self._unrecorded: set[str] = set()
+        """Names of attributes that `put` has set."""
         self.before_change: Callable[[str], None] = lambda path: None
         """Called with the path before each change; may raise OSError."""
 
@@ -113,6 +121,18 @@ class Simulator:
             self._check_writable(rel)
             for start in range(0, len(text), _PAGE_MAX):
                 self._store(locate(rel), text[start : start + _PAGE_MAX])
+
+    def put(self, path: str, text: str) -> None:
+        """Set an attribute as a recorded kernel need not have it; it accepts any text afterwards.
+
+        That is for a copy of the settings of another kernel.
+        """
+        with self._act(path) as rel:
+            self._unrecorded.add(rel.rpartition("/")[2])
+            if self._tree.exists(rel):
+                self._tree.put(rel, text)
+            elif self._tree.is_group(rel.rpartition("/")[0]):
+                self._tree.add(rel, text)
 
     def mkdir(self, path: str) -> None:
         """Create an object, with the groups and attributes that the kernel creates with it."""
@@ -288,6 +308,12 @@ class Simulator:
         if rule:
             rule(self._kernel, where, text)
             return
+        if (
+            where.inner not in where.template.files
+            and where.inner.rpartition("/")[2] in self._unrecorded
+        ):
+            self._tree.put(where.path, f"{text.strip()}\n")
+            return
         shown = recorded_value(self._kernel, where, text)
         if shown is not None:
             self._tree.put(where.path, shown)
@@ -337,23 +363,22 @@ def open_simulator(folder: Path) -> Simulator:
     paths.judge_folder(named)
     simulator = Simulator(folder)
     if not simulator.configfs.is_dir():
-        _create(simulator)
+        create(simulator)
     return simulator
 
 
-def _create(simulator: Simulator) -> None:
+def create(simulator: Simulator) -> None:
+    """Create a simulated kernel in its folder, which must be empty or missing."""
     folder = simulator.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = {entry.name for entry in folder.iterdir()}
     if names and "lock" not in names:
         raise ValueError(f"{folder} is not empty and holds no simulated kernel")
-    tree = TreeFiles(folder)
+    tree = simulator._tree
     with tree.locked():
         if simulator.configfs.is_dir():
             return  # another process created it first
         folder.chmod(0o700)
         tree.prepare()
-        for name in HOST_FOLDERS:
-            simulator.machine.file(name).mkdir(parents=True, exist_ok=True)
         simulator.machine.prepare()
         tree.grow("", template("root", ""), {})

@@ -125,7 +125,9 @@ class Hardware:
         """What identifies the file that was read, and its content."""
 
     def prepare(self) -> None:
-        """Write the default table if the folder has none."""
+        """Create the host's folders, and the default table if the folder has none."""
+        for name in HOST_FOLDERS:
+            self.file(name).mkdir(parents=True, exist_ok=True)
         if not self._file.exists():
             self._save(json.loads(DEFAULT_TABLE.read_text(encoding="utf-8")))
 

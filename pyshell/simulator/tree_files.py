@@ -24,6 +24,7 @@ from pyshell.simulator.recorded import Template, fill
 
 Facts = dict[str, Any]
 _DIRECTORY_MODE = 0o755
+_FILE_MODE = 0o644
 _READ = 1 << 16
 _LONG_NAME = 240
 """Bytes of a name above which `.json` may not fit behind it."""
@@ -32,11 +33,15 @@ _LONG_NAME = 240
 class TreeFiles:
     """The files of one simulator folder; `rel` is always a path below `configfs/target`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lean: bool = False) -> None:
+        """A `lean` tree has no statistics, and its files share what is equal: for a large copy."""
+        self._lean = lean
         self.configfs = str(folder / "configfs" / "target")
         self._hidden = str(folder / "hidden")
         self._staging = str(folder / "staging")
         self._lock = str(folder / "lock")
+        self._shared: dict[tuple[str, int], str] = {}
+        """Files of a lean tree, by text and mode."""
         self._names = (f"{self._staging}/{os.getpid()}-{n}" for n in itertools.count())
 
     @contextmanager
@@ -115,12 +120,30 @@ class TreeFiles:
         """Create the group `rel` with its default groups and files; nothing hidden is kept."""
         self.forget(rel)
         staged = next(self._names)
-        for path in (staged, *(f"{staged}/{group}" for group in template.groups)):
+        for path in (staged, *(f"{staged}/{group}" for group in self._groups_of(template))):
             os.mkdir(path)
             os.chmod(path, _DIRECTORY_MODE)  # whatever the umask
         for inner, file in template.files.items():
-            _create(f"{staged}/{inner}", fill(file.text, values), file.mode)
+            if not self._lean:
+                _create(f"{staged}/{inner}", fill(file.text, values), file.mode)
+            elif not _counts(inner):
+                self._create_shared(f"{staged}/{inner}", fill(file.text, values), file.mode)
         os.rename(staged, self.path(rel))
+
+    def _groups_of(self, template: Template) -> Iterator[str]:
+        return (group for group in template.groups if not (self._lean and _counts(group)))
+
+    def _create_shared(self, path: str, text: str, mode: int) -> None:
+        """Create a file as a further name of one with that text and mode, if there is one."""
+        known = self._shared.get((text, mode))
+        if known is not None:
+            with suppress(OSError):  # it has as many names as the file system allows
+                os.link(known, path)
+                return
+        _create(path, text, mode)
+        if known is None:
+            self._shared[text, mode] = f"{self._staging}/shared-{len(self._shared)}"
+            os.link(path, self._shared[text, mode])
 
     def fell(self, rel: str) -> None:
         """Remove the group `rel` with everything below it, and its hidden facts."""
@@ -131,15 +154,21 @@ class TreeFiles:
 
     def put(self, rel: str, text: str) -> None:
         """Replace the text of the file `rel`; do nothing if it is the same."""
+        if self._lean and "/statistics/" in rel:
+            return
         old = self.text(rel)
         if old == text:
             return
-        if not old or not text:
+        if not self._lean and (not old or not text):
             self._fill(rel, text)
             return
         staged = next(self._names)
         _create(staged, text, self.mode(rel))
         os.rename(staged, self.path(rel))
+
+    def add(self, rel: str, text: str) -> None:
+        """Create a file that the group was not created with."""
+        _create(self.path(rel), text, _FILE_MODE)
 
     def _fill(self, rel: str, text: str) -> None:
         """Fill an empty file, or empty one, in place: also atomic, and faster than renaming."""
@@ -217,6 +246,11 @@ class TreeFiles:
         counters[name] = counters.get(name, 0) + 1
         self.remember("counters", counters)
         return int(counters[name])
+
+
+def _counts(inner: str) -> bool:
+    """Return whether a file or group in an object has to do with its statistics."""
+    return inner.startswith("statistics")
 
 
 def _create(path: str, text: str, mode: int) -> None:

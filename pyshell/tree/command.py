@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
@@ -50,6 +50,8 @@ class Named:
     help: str
 
 
+InCandidate = Literal["copy", "running", "refused"]
+"""What a command acts on while a candidate is open: the candidate, or the running target."""
 SECRET = object()
 """Marks a secret: it can be read from elsewhere, and is never shown."""
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -103,6 +105,7 @@ class Command:
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None
     rows: bool = False
     """Whether its result is rows of values, which have more output formats than text and JSON."""
+    in_candidate: InCandidate = "copy"
 
     def prepared(self, node: Node, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a call, completed and checked by the node. Raises PyshellError.
@@ -157,6 +160,7 @@ def command(
     examples: tuple[str, ...] = (),
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None,
     rows: bool = False,
+    in_candidate: InCandidate = "copy",
 ) -> Callable[[Method], Method]:
     """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
@@ -165,11 +169,12 @@ def command(
     int or str, `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
     be given as NAME=VALUE. If its name is a keyword of Python, it ends in `_` there. `Rest` and
     `Named` get the rest. A command that `changes` the target runs under the lock and needs root.
-    `prepare` is `Command.prepared`. One of `rows` returns `Rows`.
+    `prepare` is `Command.prepared`. One of `rows` returns `Rows`. While a candidate is open, a
+    command acts on it, unless `in_candidate` says otherwise.
     """
 
     def declare(method: Method) -> Method:
-        method.declared = (changes, examples, prepare, rows)  # type: ignore[attr-defined]
+        method.declared = (changes, examples, prepare, rows, in_candidate)  # type: ignore[attr-defined]
         return method
 
     return declare
@@ -183,7 +188,7 @@ def is_declared(method: object) -> bool:
 @cache
 def declaration(method: Callable[..., Any]) -> Command:
     """Return the declaration of a command."""
-    changes, examples, prepare, rows = method.declared  # type: ignore[attr-defined]
+    changes, examples, prepare, rows, in_candidate = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
     summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
     params, rest, named_rest = [], None, None
@@ -210,6 +215,7 @@ def declaration(method: Callable[..., Any]) -> Command:
         named_rest,
         prepare,
         rows,
+        in_candidate,
     )
 
 

@@ -27,6 +27,7 @@ from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Result, Table
 
 if TYPE_CHECKING:
+    from pyshell.config.candidate import Candidate
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.groups import SettingsGroup
 
@@ -40,8 +41,25 @@ _COMMANDS: dict[type[Node], Commands] = {}
 class Context(Protocol):
     """What nodes need of the shell."""
 
-    lio: Lio
     compat: bool
+
+    @property
+    def lio(self) -> Lio:
+        """The target that commands work on: while a candidate is open, the candidate."""
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The open candidate, if any."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether more lines can follow in this run."""
+
+    def begin_candidate(self) -> None:
+        """Open a candidate. Raises PyshellError."""
+
+    def end_candidate(self) -> None:
+        """Drop the candidate."""
 
     @property
     def way(self) -> str:

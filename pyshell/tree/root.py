@@ -21,10 +21,13 @@ class RootNode(Node):
 
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
+        "abort": "pyshell.commands.candidate",
         "apply": "pyshell.commands.apply",
+        "begin": "pyshell.commands.candidate",
         "check": "pyshell.commands.examine",
         "clearconfig": "pyshell.commands.restore",
         "cluster": "pyshell.commands.cluster",
+        "commit": "pyshell.commands.candidate",
         "confirm": "pyshell.commands.confirm",
         "diff": "pyshell.commands.diff",
         "doctor": "pyshell.commands.examine",

@@ -133,7 +133,9 @@ class UserBackstoreNode(BackstoreNode):
         return Change(operations, place.path)
 
     @command(
-        changes=True, examples=("/backstores/user:fbo changemedium disc1 700M /srv/other.iso",)
+        changes=True,
+        examples=("/backstores/user:fbo changemedium disc1 700M /srv/other.iso",),
+        in_candidate="refused",
     )
     def ui_command_changemedium(
         self,

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     examples=(
         "cluster cib iqn.2020-07.com.example:disks",
         "cluster cib iqn.2020-07.com.example:disks form=crmsh state_dir=/srv/disks",
-    )
+    ),
+    in_candidate="running",
 )
 def cluster(
     node: Node,

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         "guide",
         "guide iqn.2020-07.192.168.56.101:server",
         "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client system=windows",
-    )
+    ),
+    in_candidate="running",
 )
 def guide(
     node: Node,

@@ -454,6 +454,11 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
         yield do
 
 
+def do_unchecked(lio: Lio, operation: Operation) -> Operation | None:
+    """Do one operation without a check of its preconditions; see `Operation.do`."""
+    return _do(lio, operation)
+
+
 def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
     work_on(lio)
     with doing(operation.step(), hint=operation.hint), changing():

@@ -235,11 +235,11 @@ class CreateImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create the file with mode 0600; leave nothing if that fails."""
-        where = lio.machine.host_file(self.path)
+        where = lio.machine.image_file(self.path)
         if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
         with writing.created(where) as descriptor:
-            if self.sparse or lio.simulated is not None:
+            if self.sparse or lio.simulator is not None:
                 os.ftruncate(descriptor, self.size)
             else:
                 _allocate(lio, descriptor, 0, self.size)
@@ -262,7 +262,7 @@ class RemoveImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Remove it, unless another file has its name by now."""
-        writing.remove(lio.machine.host_file(self.path), (self.device, self.inode))
+        writing.remove(lio.machine.image_file(self.path), (self.device, self.inode))
         return None
 
 
@@ -290,11 +290,11 @@ class GrowImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Grow it; keep its old length if that fails."""
-        where = lio.machine.host_file(self.path)
+        where = lio.machine.image_file(self.path)
         descriptor = writing.open_existing(where)
         before = os.fstat(descriptor).st_size
         try:
-            if self.sparse:
+            if self.sparse or lio.is_candidate:
                 os.ftruncate(descriptor, self.size)
             else:
                 _allocate(lio, descriptor, before, self.size)
@@ -320,7 +320,7 @@ class _CutImageFile(Operation):
         """It can always be tried."""
 
     def do(self, lio: Lio) -> Operation | None:
-        descriptor = writing.open_existing(lio.machine.host_file(self.path))
+        descriptor = writing.open_existing(lio.machine.image_file(self.path))
         try:
             os.ftruncate(descriptor, self.size)
         finally:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`begin`, `commit` and `abort`: prepare changes in a copy, and make them all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pyshell.commands import change_text
+from pyshell.config.model import items
+from pyshell.config.running import read_running
+from pyshell.errors import ConflictError, NotPermittedError, UsageError
+from pyshell.lio.operations.base import check
+from pyshell.text import counted
+from pyshell.tree.command import DEADLINE, DEADLINE_HELP, command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.config.candidate import Candidate
+    from pyshell.config.compare import Difference
+    from pyshell.config.plan import Plan
+
+_HOW = "Run 'begin' first: the commands after it change a copy, which 'commit' applies."
+
+
+@command(examples=("begin",), in_candidate="refused")
+def begin(node: Node) -> Result:
+    """Open a candidate: a copy of the configuration for the next commands.
+
+    Commands then change the candidate, with all their checks, and the running configuration stays
+    as it is. ls marks what is new (+), changed (~) and removed (-), and diff compares the candidate
+    with the running configuration. commit applies the changes in one step, abort drops them.
+
+    sessions, top, trace, doctor, metrics, guide and takeover are about the running configuration.
+    Preferences (set global) are not part of the candidate.
+
+    A candidate belongs to this run of pyshell: it ends with the prompt, or with the last line of a
+    file. For a whole file, use 'pyshell --atomic -f FILE'.
+    """
+    context = node.context
+    if context.compat:
+        raise UsageError(
+            "There is no candidate in targetcli-compatible mode.", "Run pyshell without --compat."
+        )
+    if not node.lio.may_change:
+        raise NotPermittedError("begin needs root.", "Run pyshell as root.")
+    if not context.continues:
+        raise UsageError(
+            "A candidate ends with its command line: begin needs more lines.",
+            "Run begin at the prompt, or 'pyshell --atomic -f FILE'.",
+        )
+
+    def run() -> Lines:
+        context.begin_candidate()
+        told = "Opened a candidate: commands change it until 'commit' or 'abort'."
+        return Lines([told], {"messages": [told]})
+
+    return Work(["Would open a candidate."], run)
+
+
+@command(examples=("abort",), in_candidate="running")
+def abort(node: Node) -> Result:
+    """Drop the candidate. The running configuration stays as it is."""
+    changes = len(_open(node).differences())
+    had = f"with {counted(changes, 'change')}" if changes else "without changes"
+    return _dropped(node, f"Dropped the candidate {had}.")
+
+
+@command(
+    changes=True,
+    examples=("commit", "commit comment='Add disks for mail'", "commit confirm=5min"),
+    in_candidate="running",
+)
+def commit(
+    node: Node,
+    *,
+    comment: Annotated[str | None, "The reason of the change, which 'undo' shows."] = None,
+    force: Annotated[
+        bool,
+        "Commit although the running configuration has changed since begin. The candidate counts"
+        " if both changed the same.",
+    ] = False,
+    confirm: Annotated[int | None, DEADLINE, DEADLINE_HELP] = None,
+) -> Result:
+    """Apply the changes of the candidate to the running configuration.
+
+    All changes are made in one step with the fewest operations, or none. Unchanged objects are not
+    touched, and their sessions continue. If the commit fails, the candidate stays open.
+
+    If the running configuration has changed since begin, the differences are shown and nothing is
+    changed. With force=true, these changes are kept as well.
+
+    'undo' undoes a commit as a whole. --dry-run shows the changes.
+    """
+    candidate = _open(node)
+    running = items(read_running(node.lio), node.lio.root)
+    moved = candidate.moved(running)
+    if moved and not force:
+        raise _conflict(moved, candidate.differences())
+    found = candidate.plan(running)
+    if not found.operations:
+        return _dropped(node, "Nothing to commit: the candidate has no changes.")
+    check(node.lio, found.operations)
+    change = _committed(node, found)
+    change.confirm = confirm
+    return change
+
+
+def _open(node: Node) -> Candidate:
+    candidate = node.context.candidate
+    if candidate is None:
+        raise ConflictError("No candidate is open.", _HOW)
+    return candidate
+
+
+def _dropped(node: Node, told: str) -> Work:
+    """Return the work of dropping the candidate."""
+
+    def run() -> Lines:
+        node.context.end_candidate()
+        return Lines([told], {"messages": [told]})
+
+    return Work(["Would drop the candidate."], run)
+
+
+def _committed(node: Node, found: Plan) -> Change:
+    objects = change_text.touched(node.lio, found)
+    titles = ("Committed the candidate", "Would commit the candidate")
+
+    def after() -> list[str]:
+        node.context.end_candidate()
+        found.note_lacking()
+        return [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
+
+    foretold = change_text.summary(found, objects, titles[1], would=True)
+    return Change(
+        found.operations,
+        after=after,
+        would=[*(one.would for one in objects), foretold],
+        data=change_text.data(found, objects),
+        way="commit",
+        named=(),
+    )
+
+
+def _conflict(moved: Iterable[Difference], own: Iterable[Difference]) -> ConflictError:
+    """Return the error of changes that others made meanwhile."""
+    ours = {one.path for one in own}
+    error = ConflictError(
+        "The running configuration has changed since 'begin':",
+        "'commit force=true' keeps these changes; what the candidate changed as well counts as in"
+        " the candidate. 'abort' drops the candidate.",
+        unchanged=True,
+    )
+    error.faults = [line for one in moved for line in _told(one, also=one.path in ours)]
+    return error
+
+
+def _told(difference: Difference, *, also: bool) -> Iterator[str]:
+    changes = "; ".join(change.text for change in difference.changes)
+    own = " (also in the candidate)" if also else ""
+    yield f"{difference.sign} {difference.path}{f': {changes}' if changes else ''}{own}"
