@@ -247,7 +247,7 @@ def test_finding_34_a_command_for_another_target_is_refused(
 def test_a_command_for_another_host_is_refused_at_the_prompt_of_the_kernel(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.shell, "lio", replace(desk.shell.lio, simulated=None))
+    monkeypatch.setattr(desk.shell, "running", replace(desk.shell.lio, simulated=None))
     with pytest.raises(UsageError, match="different target"):
         session._run_here(desk.shell, "pyshell --host storage2 pwd")
 
