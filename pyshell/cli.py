@@ -57,7 +57,7 @@ def run(found: Invocation) -> int:
         if os.environ.get("PYSHELL_WAY") == BOOT:  # set by the systemd units
             shell.options.way = BOOT
         return run_one(shell, found.words)
-    if found.file is None and sys.stdin.isatty():
+    if found.file is None and sys.stdin.isatty() and not found.atomic:
         if found.options.rows:
             raise UsageError(
                 f"-o {found.options.rows} needs a command.",
@@ -68,7 +68,7 @@ def run(found: Invocation) -> int:
         shell.options.way = "prompt"
         return interact(shell)
     shell.options.way = "batch"
-    return run_file(shell, found.file, keep_going=found.keep_going)
+    return run_file(shell, found.file, keep_going=found.keep_going, atomic=found.atomic)
 
 
 def _complete(arguments: Sequence[str]) -> int:

@@ -145,7 +145,7 @@ def run(target: Pyshell, line: str) -> None:
         assert ran.status == 0, f"{first}: {ran.err}"
     around = AROUND.get(line.split(maxsplit=1)[0])
     if around is not None:
-        assert target.batch([*around[0], line, *around[1]]).done()
+        assert target.batch([*around[0], line, *around[1]]).status == 0
         return
     ran = target.line(local(target, line))
     for begins, why in REFUSED.items():

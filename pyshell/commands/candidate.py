@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.commands import change_text
 from pyshell.config.model import items
 from pyshell.config.running import read_running
 from pyshell.errors import ConflictError, NotPermittedError, UsageError
+from pyshell.lio.identifiers import parents
+from pyshell.lio.listing import natural
 from pyshell.lio.operations.base import check
 from pyshell.text import counted
 from pyshell.tree.command import DEADLINE, DEADLINE_HELP, command
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Lines, Result, Work
+from pyshell.tree.results import Branch, Change, Lines, Result, Work
 
 if TYPE_CHECKING:
     from pyshell.config.candidate import Candidate
@@ -111,6 +114,8 @@ def _open(node: Node) -> Candidate:
     candidate = node.context.candidate
     if candidate is None:
         raise ConflictError("No candidate is open.", _HOW)
+    if node.context.commits_itself:
+        raise UsageError("These lines are committed after the last one.", "Omit this line.")
     return candidate
 
 
@@ -161,3 +166,60 @@ def _told(difference: Difference, *, also: bool) -> Iterator[str]:
     changes = "; ".join(change.text for change in difference.changes)
     own = " (also in the candidate)" if also else ""
     yield f"{difference.sign} {difference.path}{f': {changes}' if changes else ''}{own}"
+
+
+def marked(branch: Branch, differences: Iterable[Difference]) -> Branch:
+    """Return a branch of a candidate's tree with a mark on each changed node.
+
+    Removed objects are children again; what was below them is not shown.
+    """
+    found = {one.path: one.sign for one in differences}
+    gone: dict[str, list[str]] = {}
+    for path, sign in found.items():
+        above = path.rpartition("/")[0] or "/"
+        if sign == "-" and not any(found.get(one) == "-" for one in (above, *parents(above))):
+            gone.setdefault(above, []).append(path)
+    return _marked(branch, found, gone)
+
+
+def _marked(branch: Branch, found: Mapping[str, str], gone: Mapping[str, list[str]]) -> Branch:
+    return replace(
+        branch,
+        mark=found.get(branch.path, " "),
+        children=lambda: _MarkedBranches(branch.children(), found, gone, branch.path),
+    )
+
+
+class _MarkedBranches(Collection[Branch]):
+    """The children of a node with marks, and those that the candidate has removed."""
+
+    def __init__(
+        self,
+        children: Collection[Branch],
+        found: Mapping[str, str],
+        gone: Mapping[str, list[str]],
+        path: str,
+    ) -> None:
+        self._children = children
+        self._found = found
+        self._gone = gone
+        self._removed = sorted(gone.get(path, ()), key=natural)
+
+    def __len__(self) -> int:
+        return len(self._children) + len(self._removed)
+
+    def __iter__(self) -> Iterator[Branch]:
+        left = list(self._removed)
+        for child in self._children:
+            while left and natural(left[0]) < natural(child.path):
+                yield _removed(left.pop(0))
+            yield _marked(child, self._found, self._gone)
+        yield from map(_removed, left)
+
+    def __contains__(self, branch: object) -> bool:
+        return branch in list(self)
+
+
+def _removed(path: str) -> Branch:
+    name = path.rpartition("/")[2]
+    return Branch(name, path, "removed", None, tuple, off=True, mark="-")

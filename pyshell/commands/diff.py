@@ -53,6 +53,12 @@ def status(node: Node) -> Result:
     shown = navigate.status(node)
     if node.context.compat:
         return shown
+    if (candidate := node.context.candidate) is not None:
+        changes = len(candidate.differences())
+        lines = [*shown.lines, f"A candidate is open, with {counted(changes, 'change')}."]
+        if changes:
+            lines.append("'diff' shows them, 'commit' applies them, 'abort' drops them.")
+        return Lines(lines, {**shown.data, "candidate": {"changes": changes}})
     failure = None
     try:
         saved = not is_unsaved(node.lio)

@@ -41,6 +41,7 @@ _TEXT = "The text"
 @command(
     changes=True,
     examples=("edit", "edit /iscsi", "edit /iscsi confirm=5min", "edit / show_secrets=true"),
+    in_candidate="refused",
 )
 def edit(
     node: Node,

@@ -27,7 +27,12 @@ def ls(
     """Show the tree below a node."""
     start = node.get_node(path) if path else node
     levels = depth if depth is not None else node.context.preference("tree_max_depth")
-    return Tree(start.branch(), levels or None)
+    branch = start.branch()
+    if (candidate := node.context.candidate) is not None:
+        from pyshell.commands.candidate import marked  # few runs need it
+
+        branch = marked(branch, candidate.differences())
+    return Tree(branch, levels or None)
 
 
 @command(examples=("cd /iscsi", "cd .."))

@@ -29,7 +29,7 @@ from pyshell.lio import Lio, fabrics, identifiers, listing, open_candidate, rtsl
 from pyshell.lio.operations.base import Operation, do_unchecked, flat
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
-from pyshell.lio.rtslib import work_on
+from pyshell.lio.rtslib import working_on
 from pyshell.lio.storage_info import describe
 from pyshell.simulator import SimulatedDevice, SimulatedPort, Simulator
 from pyshell.simulator.candidate_host import CandidateHardware
@@ -45,7 +45,10 @@ class Candidate:
         self.running = running
         self._images: dict[str, CreateImageFile] = {}
         """The image files that were created, by path."""
-        self._differences: list[Difference] | None = None
+        self._changes = 0
+        """Counts what may have changed it."""
+        self._differences: tuple[int, list[Difference]] | None = None
+        """What was changed in it, after so many changes."""
         self._lock, self._folder = _new_folder(running.run_dir / _FOLDER)
         try:
             document = read_running(running)
@@ -61,7 +64,8 @@ class Candidate:
 
     def close(self) -> None:
         """Remove the copy."""
-        work_on(self.running)
+        with working_on(self.running):  # rtslib forgets the folder
+            pass
         shutil.rmtree(self._folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
@@ -75,17 +79,36 @@ class Candidate:
 
     def changed(self) -> None:
         """Forget what was known of its changes."""
-        self._differences = None
+        self._changes += 1
 
     def items(self) -> Items:
         """Return its objects, as objects of the running target."""
         return items(read_running(self.lio), self.running.root)
 
+    def document(self) -> Document:
+        """Return its configuration, to put it back later."""
+        return read_running(self.lio)
+
+    def put_back(self, document: Document) -> None:
+        """Change it back to an earlier configuration of its own."""
+        now, before = (items(one, self.lio.root) for one in (self.document(), document))
+        with _hardware_of(self.lio).seeding({}):
+            for operation in plan(self.lio, now, before, prune=True).operations:
+                _seed_one(self.lio, operation)
+        self.changed()
+
     def differences(self) -> list[Difference]:
         """Return what was changed in it, as users see it."""
-        if self._differences is None:
-            self._differences = list(shown(compare(self.base, self.items())))
-        return self._differences
+        now = self._changes  # it can change while another thread reads it
+        if self._differences is None or self._differences[0] != now:
+            self._differences = now, list(shown(compare(self.base, self.items())))
+        return self._differences[1]
+
+    @property
+    def known_changes(self) -> int | None:
+        """Return how many objects were changed in it, None if that was not read yet."""
+        known = self._differences
+        return len(known[1]) if known is not None and known[0] == self._changes else None
 
     def moved(self, running: Items) -> list[Difference]:
         """Return what others changed in the running configuration since it was opened."""
@@ -206,16 +229,18 @@ def _seed(copy: Lio, document: Document) -> None:
     wanted = items(document, copy.root)
     steps = plan(copy, {}, wanted).operations
     fresh = Fresh(copy)
-    simulator = copy.simulator
-    assert simulator is not None
-    hardware = simulator.machine
-    assert isinstance(hardware, CandidateHardware)
-    with hardware.seeding(_devices(copy, wanted)):
+    with _hardware_of(copy).seeding(_devices(copy, wanted)):
         for number, operation in enumerate(steps, 1):
             if not fresh.has(operation):
                 _seed_one(copy, operation)
                 fresh.made(operation)
             copy.progress(number, len(steps))
+
+
+def _hardware_of(copy: Lio) -> CandidateHardware:
+    assert copy.simulator is not None
+    assert isinstance(copy.simulator.machine, CandidateHardware)
+    return copy.simulator.machine
 
 
 def _devices(copy: Lio, wanted: Items) -> Mapping[str, SimulatedDevice]:

@@ -161,11 +161,9 @@ class Fabric:
 
         rtslib's search ends at a port whose name cannot be read.
         """
-        rtslib.work_on(lio)
-        wwns = self.module.wwns
-        if wwns is None:
-            return None
-        return sorted(rtslib.readable(wwns))
+        with rtslib.working_on(lio):
+            wwns = self.module.wwns
+            return None if wwns is None else sorted(rtslib.readable(wwns))
 
     def check_port(self, lio: Lio, wwn: str) -> None:
         """Raise NotFoundError if the driver would refuse a target of that name.

@@ -24,6 +24,7 @@ nothing of the real host is read or changed.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,28 @@ def work_on(lio: Lio) -> None:
     else:
         end_simulation()
         CFSNode.configfs_dir = lio.root
+
+
+_turn = threading.Condition()
+_working = 0
+"""How many threads work on the target that rtslib knows now."""
+
+
+@contextmanager
+def working_on(lio: Lio) -> Iterator[None]:
+    """Let rtslib work on an open target meanwhile; threads that want another one wait."""
+    global _working  # noqa: PLW0603 - as rtslib's configfs_dir
+    with _turn:
+        while _working and configfs_root() != lio.root:
+            _turn.wait()
+        work_on(lio)
+        _working += 1
+    try:
+        yield
+    finally:
+        with _turn:
+            _working -= 1
+            _turn.notify_all()
 
 
 def fabric_module(name: str, folder: str | None = None) -> Any:

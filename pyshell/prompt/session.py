@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -32,8 +32,8 @@ from pyshell.shell.grammar import (
 )
 from pyshell.shell.options import Invocation, parse_argv
 from pyshell.shell.preference_files import home
-from pyshell.shell.shell import BANNER, Shell
-from pyshell.text import one_line, shorten, visible
+from pyshell.shell.shell import BANNER, Shell, drop_candidate
+from pyshell.text import counted, one_line, shorten, visible
 from pyshell.tree.node import Node
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _SAVE, _LEAVE, _STAY = "save", "leave", "stay"
 _ANSWERS = (_SAVE, _LEAVE, _STAY)
+_COMMIT, _ABORT = "commit", "abort"
 
 _TYPE_IT = "Omit 'pyshell' and its options to run the command here."
 _SWITCH_INTERVAL = 0.0005
@@ -59,9 +60,8 @@ def interact(shell: Shell) -> int:
     try:
         converse(shell, reader)
     finally:
-        dropped = shell.candidate is not None
-        shell.end_candidate()
-    return EXIT_FAILED if dropped else 0
+        drop_candidate(shell)
+    return EXIT_FAILED if shell.dropped else 0
 
 
 def _greet(shell: Shell, reader: Reader) -> None:
@@ -100,7 +100,11 @@ def _converse(shell: Shell, reader: Reader) -> None:
 
 def _typed(shell: Shell, reader: Reader) -> str:
     """Return what was typed; a line that ends in a backslash continues in the next."""
-    prompt = prompt_text(shell.path, int(shell.preference("prompt_length")))
+    prompt = prompt_text(
+        shell.path,
+        int(shell.preference("prompt_length")),
+        candidate=shell.candidate is not None,
+    )
     label = shell.console.label
     typed = reader.command(prompt, label=f"[{label}]" if label else "")
     while goes_on(typed.rpartition("\n")[2]):
@@ -108,25 +112,28 @@ def _typed(shell: Shell, reader: Reader) -> str:
     return typed
 
 
-def prompt_text(path: str, longest: int) -> str:
-    """Return the prompt: the path in at most `longest` columns, 0 for all of it."""
+def prompt_text(path: str, longest: int, *, candidate: bool = False) -> str:
+    """Return the prompt: the path in at most `longest` columns, 0 for all of it.
+
+    It says so if a `candidate` is open.
+    """
     path = one_line(path)
-    return f"{shorten(path, longest, tail=1 / 2) if longest > 0 else path}> "
+    shown = shorten(path, longest, tail=1 / 2) if longest > 0 else path
+    return f"{shown} (candidate)> " if candidate else f"{shown}> "
 
 
 def _run(shell: Shell, reader: Reader, typed: str) -> None:
-    """Run a line; pasted lines only after a yes, up to the first that fails."""
+    """Run a line; pasted lines only after a yes, and all of their changes or none."""
     lines = [line for _, line in logical_lines(typed.split("\n")) if line.strip()]
     if len(lines) > 1 and not shell.options.yes and not _confirmed(shell, reader, len(lines)):
         shell.note("Nothing was run.")
         return
-    for number, line in enumerate(lines, 1):
-        if not _run_line(shell, line):
-            if number < len(lines):
-                shell.note(f"Pasted lines not run: {len(lines) - number}.")
-            return
-        if shell.executor.left:
-            return
+    if len(lines) > 1:
+        from pyshell.shell.atomic import run_block  # most lines are typed
+
+        run_block(shell, lines, lambda line: _run_line(shell, line))
+    elif lines:
+        _run_line(shell, lines[0])
 
 
 def _confirmed(shell: Shell, reader: Reader, count: int) -> bool:
@@ -219,8 +226,12 @@ def _refuse_mask(line: str) -> None:
 def leave(shell: Shell, reader: Reader) -> bool:
     """Save or not, as the user answers, and return whether to leave.
 
-    A save that would lose saved objects is asked about once more.
+    A candidate is committed or dropped first. A save that would lose saved objects is asked about
+    once more.
     """
+    if not _leave_candidate(shell, reader):
+        shell.executor.left = False
+        return False
     shell.saving.settle()
     # Nothing is saved before it is confirmed: then there is no question, only a note.
     answer = _LEAVE if unconfirmed_text(shell.lio) else _leaving_answer(shell, reader)
@@ -240,6 +251,31 @@ def leave(shell: Shell, reader: Reader) -> bool:
     return True
 
 
+def _leave_candidate(shell: Shell, reader: Reader) -> bool:
+    """Commit or drop the open candidate as the user answers, and return whether to leave.
+
+    Without an answer it is dropped, and the exit status says so.
+    """
+    candidate = shell.candidate
+    if candidate is None:
+        return True
+    changes = len(candidate.differences())
+    if changes and reader.can_ask and not shell.options.yes:
+        question = (
+            f"The candidate has {counted(changes, 'change')}. Commit, abort, or"
+            f" stay ({reader.cancel})?"
+        )
+        answer = _choice(shell, reader, question, (_COMMIT, _ABORT, _STAY), _STAY)
+        if answer == _STAY:
+            return False
+        if answer == _COMMIT:
+            return _run_line(shell, "/ commit")
+        if answer == _ABORT:
+            shell.end_candidate()
+    drop_candidate(shell)
+    return True
+
+
 def _leaving_answer(shell: Shell, reader: Reader) -> str:
     """Ask what to do with unsaved changes; without an answer, do what the preferences say."""
     preferred = _SAVE if shell.preference("auto_save_on_exit") else _LEAVE
@@ -247,22 +283,26 @@ def _leaving_answer(shell: Shell, reader: Reader) -> str:
     if not asked:
         return preferred
     default = _SAVE if preferred == _SAVE else _STAY
-    choices = "/".join(word.upper() if word == default else word for word in _ANSWERS)
-    question = (
-        "There are unsaved changes. Save, leave without saving, or"
-        f" stay ({reader.cancel})? [{choices}]"
-    )
+    question = f"There are unsaved changes. Save, leave without saving, or stay ({reader.cancel})?"
+    return _choice(shell, reader, question, _ANSWERS, default) or preferred
+
+
+def _choice(
+    shell: Shell, reader: Reader, question: str, answers: Sequence[str], default: str
+) -> str:
+    """Return the answer to a question, which may be its beginning; "" at the end of the input."""
+    choices = "/".join(word.upper() if word == default else word for word in answers)
     while True:
         try:
-            shown = shell.console.laid_out(shell.console.labelled(question))
+            shown = shell.console.laid_out(shell.console.labelled(f"{question} [{choices}]"))
             answer = reader.answer(f"{shown} ").strip().lower()
         except KeyboardInterrupt:
             return _STAY
         except EOFError:
-            return preferred
+            return ""
         if not answer:
             return default
-        meant = [word for word in _ANSWERS if word.startswith(answer)]
+        meant = [word for word in answers if word.startswith(answer)]
         if len(meant) == 1:
             return meant[0]
 

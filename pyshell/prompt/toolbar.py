@@ -64,6 +64,8 @@ class Status:
     """The mode of vi keys, "" without them."""
     expires: float | None = None
     """When an unconfirmed change is reverted, by `unconfirmed.clock`; None without one."""
+    candidate: str = ""
+    """The open candidate with its number of changes, "" without one."""
     changed_by: str = ""
     """Who else changed the target since the last command, "" for nobody."""
 
@@ -108,6 +110,7 @@ def _parts(status: Status) -> StyleAndTextTuples:
         (status.reading, "mode", "reading…"),
         (status.menu, "mode", _of_menu(*(status.menu or (0, 0)))),
         (status.expires is not None, *_countdown(status.expires or 0.0)),
+        (status.candidate, "warning", status.candidate),
         (status.unsaved, "warning", UNSAVED),
         (status.partly_restored, "warning", "restored in part"),
         (status.changed_by, "warning", f"changed by {status.changed_by}"),
@@ -161,11 +164,12 @@ def status_at_once(shell: Shell) -> Status:
     """Return what is known without reading the target."""
     return Status(
         host=socket.gethostname().partition(".")[0],
-        simulated=shell.lio.simulated is not None,
-        read_only=not shell.lio.may_change,
+        simulated=shell.running.simulated is not None,
+        read_only=not shell.running.may_change,
         unsaved=shell.saving.unsaved and not shell.compat,
-        partly_restored=shell.lio.mark_file.exists(),
-        expires=_expiry(shell.lio),
+        partly_restored=shell.running.mark_file.exists(),
+        expires=_expiry(shell.running),
+        candidate=_of_candidate(shell),
     )
 
 
@@ -177,10 +181,23 @@ def _expiry(lio: Lio) -> float | None:
     return found.left + unconfirmed.clock() if found is not None else None
 
 
+def _of_candidate(shell: Shell) -> str:
+    """Return what is known of the open candidate, "" without one."""
+    candidate = shell.candidate
+    if candidate is None:
+        return ""
+    changes = candidate.known_changes
+    return "candidate" if changes is None else f"candidate: {counted(changes, 'change')}"
+
+
 def read_status(shell: Shell, since: int) -> Status:
     """Read the target; `since` is the lock's time after which changes are those of others."""
-    count = sum(1 for _ in sessions(shell.lio))
-    return replace(status_at_once(shell), sessions=count, changed_by=_others(shell.lio, since))
+    count = sum(1 for _ in sessions(shell.running))
+    if (candidate := shell.candidate) is not None:
+        with suppress(OSError, PyshellError):  # it is dropped meanwhile
+            candidate.differences()
+    others = _others(shell.running, since)
+    return replace(status_at_once(shell), sessions=count, changed_by=others)
 
 
 def _others(lio: Lio, since: int) -> str:
@@ -221,7 +238,7 @@ class StatusWatch:
         Changes from now on are those of others.
         """
         self.status = self._with_comparison(known)
-        self._since = _stamp(self._shell.lio.lock_file)
+        self._since = _stamp(self._shell.running.lock_file)
         self._waiting.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="status", daemon=True)
@@ -282,7 +299,7 @@ class SavedComparison:
 
     def update(self) -> None:
         """Compare them if needed. Raises PyshellError if the file cannot be read."""
-        lio = self._shell.lio
+        lio = self._shell.running
         stamps = self._stamps()
         if stamps == self._of or self._shell.compat:
             return
@@ -292,7 +309,7 @@ class SavedComparison:
         self._found = differs(lio)
 
     def _stamps(self) -> tuple[int, int]:
-        lio = self._shell.lio
+        lio = self._shell.running
         return _stamp(lio.lock_file), _stamp(store.default_file(lio))
 
 

@@ -129,6 +129,8 @@ def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
         "summary": branch.label,
         "healthy": branch.healthy,
     }
+    if branch.mark.strip():
+        made["mark"] = branch.mark
     if depth is None or depth > 0:
         less = None if depth is None else depth - 1
         made["children"] = [_branch(child, less) for child in branch.children()]

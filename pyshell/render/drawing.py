@@ -15,6 +15,10 @@ from pyshell.text import aligned, column_widths, folded, one_line, shorten, tota
 from pyshell.tree.results import Branch, Table, Tree
 
 MINIMUM_DOTS = 1
+_MARKED = "  "
+"""The margin of a tree with marks, which are in its first column."""
+_MARKS = {"+": "good", "~": "note", "-": "bad"}
+"""The parts as which marks are painted."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,14 @@ class Style:
 
 def draw(tree: Tree, style: Style) -> Iterator[str]:
     """Yield the lines of a drawn tree. A line may exceed the width if its text needs it."""
+    margin = _MARKED if tree.branch.mark else ""
     if style.show_root:
-        yield from _lines(_DrawnBranch(tree.branch, "", tree.depth), style)
+        drawn = _DrawnBranch(tree.branch, margin, tree.depth, f"{margin}  ")
+        yield from _lines(drawn, style)
         return
     for child in tree.branch.children():
-        yield from _lines(_DrawnBranch(child, "", _less(tree.depth)), style)
+        drawn = _DrawnBranch(child, margin, _less(tree.depth), f"{margin}  ")
+        yield from _lines(drawn, style)
 
 
 @dataclass(eq=False)
@@ -95,8 +102,10 @@ def _less(depth: int | None) -> int | None:
 
 
 def _line(branch: Branch, margin: str, style: Style) -> str:
-    head = f"{margin}{'o' if style.round_nodes else '+'}- "
     paint = style.painted
+    head = f"{margin}{'o' if style.round_nodes else '+'}- "
+    if branch.mark:
+        head = f"{paint(_MARKS.get(branch.mark, 'plain'), branch.mark)}{head[1:]}"
     shown = one_line(branch.name)
     name = paint("off" if branch.off else "name", shown)
     if not style.summaries:

@@ -91,12 +91,16 @@ class Changes:
         with _of_whole(change):
             check(self.lio, change.operations)
 
+    def is_dry_run(self) -> bool:
+        """Return whether changes are only shown."""
+        return self._console.options.dry_run
+
     def change(self, change: Change, line: str, *, forced: bool) -> None:
         """Carry out a change, or show it in a dry run. Raises PyshellError."""
         deadline = self._deadline(change)
         if deadline is not None:
             deadline.require_possible()
-        if self._console.options.dry_run:
+        if self.is_dry_run():
             self.check(change)
             self._foretell(change, deadline)
             return
@@ -251,7 +255,7 @@ class Changes:
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
         console = self._console
-        if console.options.dry_run:
+        if self.is_dry_run() or (console.options.dry_run and work.effect is None):
             self._foretell_work(work)
             return
         if not forced:
@@ -349,6 +353,27 @@ class CandidateChanges(Changes):
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Record what changed the candidate."""
         self._candidate.note(operations)
+
+    def is_dry_run(self) -> bool:
+        """Return whether changes are only shown.
+
+        Lines that are committed after the last one are run, and only the commit is shown.
+        """
+        return super().is_dry_run() and not self._context.commits_itself
+
+    def change(self, change: Change, line: str, *, forced: bool) -> None:
+        """Carry out a change of the candidate, as `Changes.change`."""
+        try:
+            super().change(change, line, forced=forced)
+        finally:
+            self._candidate.changed()
+
+    def work(self, work: Work, line: str, *, forced: bool) -> None:
+        """Carry out work on the candidate, as `Changes.work`."""
+        try:
+            super().work(work, line, forced=forced)
+        finally:
+            self._candidate.changed()
 
     def _deadline(self, change: Change) -> Deadline | None:
         """Refuse a deadline: nothing is running that could be reverted."""

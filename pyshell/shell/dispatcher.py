@@ -185,7 +185,7 @@ class Dispatcher:
         except NotFoundError as error:
             if not error.path:
                 error.path = line.path.text
-            if self._console.options.dry_run:
+            if self._console.options.dry_run and not self._shell.commits_itself:
                 error.hint += " A dry run does not carry out the lines before this one."
             raise
         if not nodes:

@@ -106,8 +106,6 @@ class Executor:
             if ready:
                 self._prepare_change()
             yield
-            if self.lio.is_candidate and self._context.candidate is not None:
-                self._context.candidate.changed()
 
     def _prepare_change(self) -> None:
         """Prepare the target for changes; note once what failed: the change may work all the same.
@@ -190,10 +188,11 @@ class Executor:
 
     def _change(self, change: Change) -> None:
         self.changes.change(change, self._line, forced=self._forced)
-        if change.moved is not None and not self._console.options.dry_run:
+        dry_run = self.changes.is_dry_run()
+        if change.moved is not None and not dry_run:
             self.path = _moved(self.path, *change.moved)
             self.previous_path = _moved(self.previous_path, *change.moved)
-        goes = change.made is not None and not self._console.options.dry_run
+        goes = change.made is not None and not dry_run
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
 

@@ -82,6 +82,11 @@ OPTIONS = (
     Option(("-f",), "run the lines of FILE ('-' is standard input)", "FILE"),
     Option(("--keep-going",), "with several lines: continue after a failure", for_host=True),
     Option(
+        ("--atomic",),
+        "with several lines: make all their changes in one step, or none if a line fails",
+        for_host=True,
+    ),
+    Option(
         ("-o", "--output"),
         "output format of results; 'list' has all of them, other commands text and json",
         "text|json|table|jsonl|tsv|name",
@@ -190,6 +195,8 @@ class Invocation:
     simulate: Path | None = None
     file: str | None = None
     keep_going: bool = False
+    atomic: bool = False
+    """Whether several lines make all their changes or none."""
     config_dir: Path | None = None
     show: str = ""
     """`help` or `version`, which need no target."""
@@ -237,11 +244,27 @@ def parse_argv(
         simulate=Path(simulate).expanduser() if simulate else None,
         file=file,
         keep_going="keep_going" in given,
+        atomic=_atomic(given, rest, compat=options.compat),
         config_dir=Path(given["config_dir"]).expanduser() if "config_dir" in given else None,
         show="help" if options.compat and rest[:1] == ["help"] else show,
         host=host,
         for_host=_for_host(given) if host else [],
     )
+
+
+def _atomic(given: Mapping[str, Any], words: Sequence[str], *, compat: bool) -> bool:
+    """Return whether lines make all their changes or none. Raises UsageError."""
+    if "atomic" not in given:
+        return False
+    if words:
+        raise UsageError("--atomic is for several lines.", "A command changes all or nothing.")
+    if "keep_going" in given:
+        raise UsageError("--atomic and --keep-going exclude each other.")
+    if compat:
+        raise UsageError(
+            "There is no --atomic in targetcli-compatible mode.", "Run pyshell without --compat."
+        )
+    return True
 
 
 def _rows(output: str) -> str:

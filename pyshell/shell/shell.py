@@ -44,6 +44,10 @@ class Shell:
         self._candidate: Candidate | None = None
         self._beside = False
         """Whether a command works on the running target while a candidate is open."""
+        self.commits_itself = False
+        """Whether the candidate is committed after the last of several lines, all or none."""
+        self.dropped = False
+        """Whether a candidate with changes was dropped at the end of the run."""
         self.console = Console(preferences, options, out, err, stdin, self._host_file)
         self.saving = Saving(lio, self.console, self.root)
         self.executor = Executor(self, self.console, self.saving, self.root)
@@ -221,14 +225,17 @@ def _note_visible_secret(shell: Shell, line: Line) -> None:
         )
 
 
-def run_file(shell: Shell, file: str | None, *, keep_going: bool) -> int:
+def run_file(
+    shell: Shell, file: str | None, *, keep_going: bool = False, atomic: bool = False
+) -> int:
     """Run the lines of a file, or of standard input (None, `-`), and return the exit status."""
     if file is None or file == "-":
         shell.options.lines_from_stdin = True
         lines_in = _decoded(shell.console.stdin, "standard input")
-        return run_lines(shell, lines_in, STDIN, keep_going=keep_going)
+        return run_lines(shell, lines_in, STDIN, keep_going=keep_going, atomic=atomic)
     with open(open_trusted(Path(file)), encoding="utf-8") as lines:
-        return run_lines(shell, _decoded(lines, file), file, keep_going=keep_going)
+        named = _decoded(lines, file)
+        return run_lines(shell, named, file, keep_going=keep_going, atomic=atomic)
 
 
 def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
@@ -238,9 +245,12 @@ def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
         raise UsageError(f"{name} is not UTF-8 text.") from error
 
 
-def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
+def run_lines(
+    shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool, atomic: bool = False
+) -> int:
     """Run lines until `exit` or the end and return the exit status: that of the first failure.
 
+    With `atomic`, they make all their changes or none.
     The first failure ends the run unless `keep_going`; Ctrl-C always does. Afterwards changes are
     saved if `auto_save_on_exit` is set and nothing failed, or reported as unsaved. In targetcli
     mode they are saved after failures, too, and the status is 0.
@@ -248,14 +258,17 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     if shell.compat and name == STDIN:
         lines = _as_targetcli_asks(shell, lines)
     try:
-        status, failed = _run_all(shell, lines, name, keep_going=keep_going)
+        if atomic:
+            status, failed = _run_together(shell, lines, name)
+        else:
+            status, failed = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
-        _drop_candidate(shell)
+        drop_candidate(shell)
         unsaved = shell.saving.unsaved_text("The changes so far are running, but not saved.")
         shell.note(f"Interrupted. {unsaved}".rstrip())
         return INTERRUPTED
-    dropped = _drop_candidate(shell)
-    status = status or dropped
+    drop_candidate(shell)
+    status = status or (EXIT_FAILED if shell.dropped else 0)
     try:
         half = _half_done(name, failed, keep_going=keep_going) if failed is not None else ""
         shell.saving.leave(save=status == 0 or shell.compat, half_done=half)
@@ -265,18 +278,17 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.executor.status
 
 
-def _drop_candidate(shell: Shell) -> int:
-    """Drop a candidate that was not committed, and return the exit status for that."""
+def drop_candidate(shell: Shell) -> None:
+    """Drop a candidate that was not committed; note it if it has changes."""
     if shell.candidate is None:
-        return 0
+        return
     try:
         changes = len(shell.candidate.differences())
     finally:
         shell.end_candidate()
-    if not changes:
-        return 0
-    shell.note(f"The candidate was not committed: {counted(changes, 'change')} dropped.")
-    return EXIT_FAILED
+    if changes:
+        shell.dropped = True
+        shell.note(f"The candidate was not committed: {counted(changes, 'change')} dropped.")
 
 
 def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
@@ -304,6 +316,23 @@ def _half_done(name: str, failed: int, *, keep_going: bool) -> str:
         f"Line {failed} of {name} failed: the changes by {done} are running, but not saved."
         f" {rest} before 'saveconfig', or 'undo' them."
     )
+
+
+def _run_together(shell: Shell, lines: Iterable[str], name: str) -> tuple[int, int | None]:
+    """Return the exit status of lines that make all their changes or none.
+
+    The second result is None: no line has changed anything if one failed.
+    """
+    from pyshell.shell import atomic  # few runs need it
+
+    atomic.begin(shell)
+    failed = True
+    try:
+        status, _ = _run_all(shell, lines, name, keep_going=False)
+        failed = status != 0
+    finally:
+        committed = atomic.finish(shell, name, failed=failed)
+    return status or committed, None
 
 
 def _run_all(

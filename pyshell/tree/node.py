@@ -55,6 +55,10 @@ class Context(Protocol):
     def continues(self) -> bool:
         """Whether more lines can follow in this run."""
 
+    @property
+    def commits_itself(self) -> bool:
+        """Whether the candidate is committed after the last of several lines, all or none."""
+
     def begin_candidate(self) -> None:
         """Open a candidate. Raises PyshellError."""
 

@@ -43,6 +43,8 @@ class Branch:
     """Whether it exists and is switched off."""
     trouble: Callable[[], str] = str
     """Returns the problem if it is not healthy."""
+    mark: str = ""
+    """While a candidate is open: what was changed in it, `+`, `~`, `-` or a blank."""
 
     @property
     def label(self) -> str:

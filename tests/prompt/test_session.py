@@ -101,6 +101,56 @@ def test_pasted_lines_run_after_one_yes_up_to_the_first_that_fails(desk: Desk) -
     assert desk.shell.path == "/iscsi"
 
 
+PASTED = (
+    "/backstores/ramdisk create one 1M",
+    "cd /iscsi",
+    "create iqn.2020-07.com.example:a",
+)
+
+
+def test_pasted_changes_are_made_together(desk: Desk) -> None:
+    out, err = desk.type(PASTE.format("\n".join(PASTED)) + f"\ry\r{CTRL_D}l\r")
+    assert "Committed the candidate: 4 created" in out
+    assert desk.shell.path == "/iscsi"
+    assert "Nothing" not in err
+    assert desk.shell.candidate is None
+
+
+def test_if_a_pasted_line_fails_nothing_is_changed(desk: Desk) -> None:
+    lines = [*PASTED, "/backstores/ramdisk create one 1M", "pwd"]
+    _, err = desk.type(PASTE.format("\n".join(lines)) + f"\ry\r{CTRL_D}")
+    assert err.splitlines()[-2:] == ["Line 4 of 5 failed.", "Nothing was changed."]
+    assert desk.shell.path == "/"
+    desk.shell.run_line("ls /backstores/ramdisk")
+    assert "Storage Objects: 0" in desk.shell.console.out.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_save_after_pasted_changes_runs_after_the_commit(desk: Desk) -> None:
+    lines = [*PASTED, "/ saveconfig"]
+    out, _ = desk.type(PASTE.format("\n".join(lines)) + f"\ry\r{CTRL_D}")
+    assert out.index("Committed") < out.index("Configuration saved")
+
+
+def test_pasted_lines_that_fail_in_an_open_candidate_are_put_back(desk: Desk) -> None:
+    desk.shell.options.way = "prompt"
+    block = PASTE.format("/backstores/ramdisk create two 1M\npwd\nnonsense\n")
+    first = "begin\r/backstores/ramdisk create one 1M\r"
+    out, err = desk.type(f"{first}{block}\ry\rundo\rdiff\rabort\r{CTRL_D}")
+    assert "Line 3 of 3 failed. The candidate is as before these lines." in err
+    assert "Undid '/backstores/ramdisk create one 1M'" in out
+    assert "two" not in out.partition("Undid")[2]
+
+
+def test_leaving_with_an_open_candidate_is_asked_about(desk: Desk) -> None:
+    desk.shell.options.way = "prompt"
+    change = "begin\r/backstores/ramdisk create one 1M\r"
+    out, _ = desk.type(f"{change}{CTRL_D}\rpwd\r{CTRL_D}abort\r")
+    assert out.endswith("/\n")  # Enter stays, then it was dropped
+    assert not desk.shell.dropped
+    out, _ = desk.type(f"{change}exit\rcommit\rleave\r")
+    assert "Committed the candidate: 1 created" in out
+
+
 @pytest.mark.parametrize("answer", ["n\r", "\r", CTRL_C])
 def test_pasted_lines_are_not_run_without_a_yes(desk: Desk, answer: str) -> None:
     assert desk.type(PASTE.format("pwd\npwd\n") + f"\r{answer}{CTRL_D}") == (

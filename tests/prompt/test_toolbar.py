@@ -25,7 +25,7 @@ def test_a_running_change_is_compared_when_it_is_done(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create one 1M")
     pyshell.must("saveconfig")
     lio = pyshell.open()
-    shell = cast(Any, SimpleNamespace(lio=lio, unsaved=False, compat=False))
+    shell = cast(Any, SimpleNamespace(running=lio, unsaved=False, compat=False))
     comparison = SavedComparison(shell)
 
     with locked(lio.lock_file):
@@ -41,7 +41,7 @@ def test_a_running_change_is_compared_when_it_is_done(pyshell: Pyshell) -> None:
 def test_finding_14_the_comparison_overrides_what_commands_left(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create one 1M", "saveconfig")
     lio = pyshell.open()
-    shell = cast(Any, SimpleNamespace(lio=lio, unsaved=True, compat=False))
+    shell = cast(Any, SimpleNamespace(running=lio, unsaved=True, compat=False))
     comparison = SavedComparison(shell)
     assert comparison.known() is None
     comparison.update()

@@ -26,7 +26,7 @@ from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
-from pyshell.lio.rtslib import doing, work_on
+from pyshell.lio.rtslib import doing, working_on
 from pyshell.text import listed
 
 _SHOWN = 5
@@ -460,8 +460,7 @@ def do_unchecked(lio: Lio, operation: Operation) -> Operation | None:
 
 
 def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
-    work_on(lio)
-    with doing(operation.step(), hint=operation.hint), changing():
+    with working_on(lio), doing(operation.step(), hint=operation.hint), changing():
         return operation.do_for_good(lio) if for_good else operation.do(lio)
 
 

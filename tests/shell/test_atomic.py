@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--atomic`: the lines of a file make all their changes, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driver import SERVER, TPG, Pyshell
+
+LINES = (
+    "/backstores/ramdisk create name=one size=4M",
+    f"/iscsi create wwn={SERVER}",
+    f"{TPG}/luns create /backstores/ramdisk/one",
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file of lines."""
+    found = tmp_path / "lines"
+    found.touch(0o600)
+    found.write_text("\n".join(LINES))
+    return found
+
+
+def test_all_lines_are_one_change(pyshell: Pyshell, file: Path) -> None:
+    ran = pyshell("--atomic", "-f", str(file)).done()
+    assert "Committed the candidate: 5 created" in ran.out
+    assert pyshell.must("undo")[-1].startswith(f"Undid '/ commit comment={file}'")
+    assert "one" not in pyshell("ls").out
+
+
+def test_a_line_that_fails_changes_nothing(pyshell: Pyshell, file: Path) -> None:
+    pyshell("ls")
+    before = pyshell.tree()
+    file.write_text("\n".join([*LINES, f"{TPG}/luns create /backstores/ramdisk/none", LINES[0]]))
+    ran = pyshell("--atomic", "-f", str(file))
+    assert ran.status == 3
+    first, last = ran.err.splitlines()
+    assert first.startswith(f"{file}:4: ")
+    assert last == "Nothing was changed."
+    assert pyshell.tree() == before
+
+
+def test_standard_input(pyshell: Pyshell) -> None:
+    assert "Committed" in pyshell.batch(LINES, "--atomic").done().out
+    ran = pyshell.batch([*LINES, "ls"], "--atomic")
+    assert ran.status == 5
+    assert ran.err.splitlines()[-1] == "Nothing was changed."
+
+
+def test_a_dry_run_shows_what_all_lines_would_change(pyshell: Pyshell, file: Path) -> None:
+    pyshell("ls")
+    before = pyshell.tree()
+    lines = [*LINES, "set global auto_save_on_exit=false"]
+    ran = pyshell.batch(lines, "--atomic", "--dry-run").done()
+    assert f"Would create {TPG}/luns/lun0 [online] (dry run)" in ran.lines
+    assert ran.lines[-1].startswith("Would commit the candidate: 5 to create")
+    assert pyshell.tree() == before
+    assert pyshell.must("get global auto_save_on_exit") == ["auto_save_on_exit=true "]
+
+
+@pytest.mark.parametrize("line", ["begin", "commit", "abort", "saveconfig"])
+def test_lines_that_are_not_for_all_or_nothing(pyshell: Pyshell, line: str) -> None:
+    ran = pyshell.batch([*LINES, line], "--atomic")
+    assert ran.status in (2, 5)
+    assert ran.err.splitlines()[-1] == "Nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("--atomic", "ls"), "--atomic is for several lines."),
+        (("--atomic", "--keep-going"), "--atomic and --keep-going exclude each other."),
+        (("--compat", "--atomic"), "There is no --atomic in targetcli-compatible mode."),
+    ],
+)
+def test_options_that_exclude_it(pyshell: Pyshell, arguments: tuple[str, ...], error: str) -> None:
+    ran = pyshell(*arguments)
+    assert ran.status != 0
+    assert error in ran.out + ran.err
+
+
+def test_other_changes_meanwhile_stop_the_commit(pyshell: Pyshell) -> None:
+    def lines() -> Iterator[str]:
+        yield from LINES
+        pyshell.must("/backstores/ramdisk create name=theirs size=1M")
+
+    ran = pyshell.batch(lines(), "--atomic")
+    assert ran.status == 5
+    assert "+ /backstores/ramdisk/theirs" in ran.err
+    assert ran.err.splitlines()[-1] == "Nothing was changed."
+    assert SERVER not in pyshell("ls").out
