@@ -98,7 +98,8 @@ def apply(
     Each change is online, disrupting or replacing. A disrupting change ends the sessions of the
     named initiators, or takes a disk from them. A replacing change deletes and recreates the
     object; a recreated ramdisk loses its data. If only the serial number changes, only the LUNs and
-    mappings are recreated. --dry-run only shows the changes.
+    mappings are recreated. A TPG is disabled while LUN 0 of a session is recreated: its sessions
+    end, and initiators log in again. --dry-run only shows the changes.
 
     A file can refer to separate files with its secrets: "chap_password_file":
     "/etc/target/secrets/x" instead of chap_password.

@@ -41,7 +41,9 @@ def replace(
     No data is copied: it must already be on the new device. Serial number, vendor, product,
     attributes, ALUA groups, LUNs and mappings are kept, except for limits that depend on the
     device. The kernel cannot exchange it: the storage object is recreated with its LUNs.
-    Logged-in initiators lose the disk meanwhile; they are named in the question and by --dry-run.
+    Logged-in initiators lose the disk meanwhile. If an initiator sees it as LUN 0, the TPG is
+    disabled for that time, and all its sessions end: initiators log in again and repeat their
+    commands. The question and --dry-run name the sessions.
 
     Registrations for persistent reservations are dropped, except those with APTPL.
     """

@@ -29,7 +29,7 @@ from pyshell.config.model import (
     tree_path,
 )
 from pyshell.config.object_operations import SetKnown
-from pyshell.lio import Lio, identifiers, listing, settings
+from pyshell.lio import Lio, identifiers, listing, sessions, settings
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
@@ -125,6 +125,8 @@ def plan(
     steps = _Steps(lio, running, target).all(
         {*created}, recreated, {*deleted}, {d.path: d for d in changed}
     )
+    for index, pause in reversed(sessions.pauses(lio, [step.operation for step in steps])):
+        steps.insert(index, PlanStep(steps[index - 1].path, pause))
     every = {**running, **wanted}
 
     def reported(paths: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ from pyshell.host import Machine, file_text, procnet
 from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
+from pyshell.lio.operations import lun_zero
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 
@@ -292,17 +293,24 @@ def _sees(session: Session, lun: Lun) -> bool:
     return any(listing.lun_of(mapped) == lun for mapped in listing.mapped_luns(session.acl))
 
 
+READS_ZEROS = "reads of its first 32 KiB return zeros until the initiator removes the disk"
+
+
 @dataclass(frozen=True)
 class Disturbed:
     """A session that operations end, or one that goes on and loses a disk."""
 
     session: Session
     ended: bool
+    reads_zeros: bool = False
+    """Whether the disk is LUN 0: the kernel answers reads of its first 32 KiB with zeros."""
 
     def told(self, end: str, take: str) -> str:
         """Return what happens to it, with the verbs as "Would terminate" and "Would take"."""
         if self.ended:
             return f"{end} the session of {self.session}."
+        if self.reads_zeros:
+            return f"{take} LUN 0 from {self.session}: {READS_ZEROS}."
         return f"{take} a disk from {self.session}."
 
 
@@ -317,7 +325,25 @@ def disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
         found = _cut_by(operation, among)
         every += found
         ended += [] if isinstance(operation, DeleteLun | UnmapLun) else found
-    return [Disturbed(session, session in ended) for session in among if session in every]
+    return [
+        Disturbed(one, one in ended, one not in ended and lun_zero.is_lost(_owner(one), operations))
+        for one in among
+        if one in every
+    ]
+
+
+def pauses(lio: Lio, operations: Sequence[Operation]) -> list[tuple[int, Operation]]:
+    """Return what to insert before which operations, so that no session reads zeros as LUN 0."""
+    return lun_zero.pauses(operations, lambda tpg: {_owner(one) for one in of_tpg(lio, tpg)})
+
+
+def held(lio: Lio, operations: Sequence[Operation]) -> list[Operation]:
+    """Return operations with their `pauses`."""
+    return lun_zero.held(operations, lambda tpg: {_owner(one) for one in of_tpg(lio, tpg)})
+
+
+def _owner(session: Session) -> lun_zero.Owner:
+    return session.acl or session.tpg
 
 
 def cut(lio: Lio, operations: Sequence[Operation]) -> list[str]:

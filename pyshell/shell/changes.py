@@ -97,6 +97,7 @@ class Changes:
 
     def change(self, change: Change, line: str, *, forced: bool) -> None:
         """Carry out a change, or show it in a dry run. Raises PyshellError."""
+        change = replace(change, operations=_held(self.lio, change.operations))
         deadline = self._deadline(change)
         if deadline is not None:
             deadline.require_possible()
@@ -530,6 +531,15 @@ def _would_disturb(
     return sentences
 
 
+def _held(lio: Lio, operations: Sequence[Operation]) -> Sequence[Operation]:
+    """Return operations with those that keep sessions from reading zeros as LUN 0."""
+    if not any(operation.disconnects for operation in operations):
+        return operations
+    from pyshell.lio import sessions
+
+    return sessions.held(lio, operations)
+
+
 def _sessions_disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
     if not any(operation.disconnects for operation in operations):
         return []
@@ -557,11 +567,19 @@ def _effect(
     elif ended:
         names = ", ".join(_initiators(ended))
         effects.append(f"terminates the session{'s' * (len(ended) > 1)} of {names}")
-    losing = _initiators(one for one in disturbed if not one.ended)
-    if len(losing) > MOST_BY_KEY:
-        effects.append(f"takes a disk from {len(losing)} initiators, logged in now")
-    elif losing:
-        effects.append(f"takes a disk from {', '.join(losing)}, logged in now")
+    going_on = [one for one in disturbed if not one.ended]
+    for what, losing in (
+        ("a disk", _initiators(one for one in going_on if not one.reads_zeros)),
+        ("LUN 0", _initiators(one for one in going_on if one.reads_zeros)),
+    ):
+        if losing:
+            many = len(losing) > MOST_BY_KEY
+            whose = f"{len(losing)} initiators" if many else ", ".join(losing)
+            effects.append(f"takes {what} from {whose}, logged in now")
+    if any(one.reads_zeros for one in going_on):
+        from pyshell.lio.sessions import READS_ZEROS
+
+        effects[-1] += f" ({READS_ZEROS})"
     if removed := _removed_beside(operations, named):
         effects.append(f"{'also ' if named else ''}removes {removed}")
     return " and ".join(effects)

@@ -453,7 +453,7 @@ TAKING = [
 def test_field_failure_45_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell, line: str) -> None:
     before = logged_in.tree()
     ran = logged_in(*line.split(), stdin="n\n", keyboard=True)
-    verb = "takes a disk from" if line in TAKING else "terminates the session of"
+    verb = "takes LUN 0 from" if line in TAKING else "terminates the session of"
     assert f"This {verb} {CLIENT}" in ran.err
     assert ran.err.count("Continue? [y/N]") == 1
     assert ran.status == 1
@@ -466,8 +466,9 @@ def test_field_failure_45_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell,
 def test_nothing_is_asked_in_a_script_or_after_yes(logged_in: Pyshell, line: str) -> None:
     ran = logged_in(*line.split())
     assert "[y/N]" not in ran.err
-    verb = "Took a disk from" if line in TAKING else "Terminated the session of"
-    assert f"{verb} {CLIENT} at {SERVER}/tpg1." in ran.lines
+    verb = "Took LUN 0 from" if line in TAKING else "Terminated the session of"
+    (said,) = (one for one in ran.lines if one.startswith(f"{verb} {CLIENT} at {SERVER}/tpg1"))
+    assert ("return zeros" in said) is (line in TAKING)
 
 
 def test_the_option_yes_answers(logged_in: Pyshell) -> None:
@@ -490,8 +491,8 @@ def test_what_cuts_nobody_is_not_asked_about(logged_in: Pyshell, line: str) -> N
 def test_a_dry_run_names_whom_it_would_cut_off(logged_in: Pyshell, line: str) -> None:
     ran = logged_in("--dry-run", *line.split())
     assert ran.status == 0
-    verb = "take a disk from" if line in TAKING else "terminate the session of"
-    assert f"Would {verb} {CLIENT} at {SERVER}/tpg1. (dry run)" in ran.lines
+    verb = "take LUN 0 from" if line in TAKING else "terminate the session of"
+    assert any(one.startswith(f"Would {verb} {CLIENT} at {SERVER}/tpg1") for one in ran.lines)
     told = logged_in("-o", "json", "--dry-run", *line.split()).json
     assert told["result"]["cut"] == [CLIENT]
 

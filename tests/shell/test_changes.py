@@ -184,7 +184,7 @@ def crowded(pyshell: Pyshell) -> Pyshell:
 @pytest.mark.parametrize(
     ("line", "question", "name"),
     [
-        ("/backstores/ramdisk delete disk1", "takes a disk from 6 initiators", "disk1"),
+        ("/backstores/ramdisk delete disk1", "takes LUN 0 from 6 initiators", "disk1"),
         ("/iscsi delete iqn.2020-07.com.example:crowd", "terminates 6 sessions", "{crowd}"),
         ("/iscsi/{crowd}/tpg1 disable", "terminates 6 sessions", "{crowd}"),
         ("clearconfig confirm=true", "terminates 6 sessions", "{crowd}"),

@@ -20,7 +20,9 @@ def rename(node: LunNode, lun: Annotated[int, LUN, "The new number, such as 3 or
     """Give the LUN another number. Mapped LUNs keep theirs.
 
     Its ALUA group and mappings are kept. The kernel cannot change the number: the LUN is recreated
-    with its mapped LUNs. Logged-in initiators lose the disk meanwhile.
+    with its mapped LUNs. Logged-in initiators lose the disk meanwhile. If an initiator sees it
+    as LUN 0, the TPG is disabled for that time, and all its sessions end: initiators log in again
+    and repeat their commands.
 
     Registrations for persistent reservations are dropped: they name the LUN.
     """

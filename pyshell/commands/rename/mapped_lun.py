@@ -30,7 +30,8 @@ def rename(
     """Show the LUN to the initiator under another number.
 
     Its write protection is kept. The kernel cannot change the number: the mapped LUN is recreated.
-    A logged-in initiator loses the disk until it rescans.
+    A logged-in initiator loses the disk until it rescans. If the number was 0, remove the disk
+    there first: reads of it return zeros until then (see 'help luns').
 
     The initiator's registration for persistent reservations is dropped.
     """

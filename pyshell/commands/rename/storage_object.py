@@ -28,7 +28,9 @@ def rename(
 
     Serial number, vendor, product, attributes, ALUA groups, LUNs and mappings are kept. The kernel
     cannot rename it: it is recreated on its device, with its LUNs. Logged-in initiators lose the
-    disk meanwhile; they are named in the question and by --dry-run.
+    disk meanwhile. If an initiator sees it as LUN 0, the TPG is disabled for that time, and all its
+    sessions end: initiators log in again and repeat their commands. The question and --dry-run name
+    the sessions.
 
     Registrations for persistent reservations are dropped, except those with APTPL.
     """

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects
+from pyshell.lio import Lio, listing, rtslib_objects, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
@@ -171,6 +173,37 @@ class DeleteNodeAcl(Deletion):
         ):
             super().delete(lio, again)
         lio.kernel.write(file, nexus)
+
+
+@dataclass
+class EndSession(ObjectOperation):
+    """End the session of an ACL that is to be deleted, and refuse its initiator's next login.
+
+    A queue depth that differs ends it. The initiator would be logged in again within a second or
+    so: it must authenticate, and by a name that it does not know.
+    """
+
+    place: NodeAcl
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        return self.place
+
+    def step(self) -> str:
+        return f"end the session of {self.place}"
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write what the fabric has of it; other sessions than iSCSI's end with the ACL."""
+        depth = text_or_none(lio.kernel, f"{self.place.folder}/cmdsn_depth")
+        if depth is None:
+            return None
+        wanted = {"attrib/authentication": "1"}
+        with suppress(OSError):
+            if settings.read(lio.kernel, self.place.folder, "auth/userid"):
+                wanted["auth/userid"] = secrets.token_hex(16)
+        wanted["cmdsn_depth"] = "2" if depth == "1" else str(int(depth) - 1)
+        files = [file for file in wanted if os.path.exists(f"{self.place.folder}/{file}")]
+        return Several([Set(self.place, file, wanted[file]) for file in files]).do(lio)
 
 
 def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:

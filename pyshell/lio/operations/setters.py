@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pyshell import names
@@ -133,11 +133,21 @@ class SetEnabled(Operation):
         if found.enable == self.enabled:
             return None
         found.enable = self.enabled
-        return SetEnabled(self.tpg, not self.enabled)
+        return replace(self, enabled=not self.enabled, said=[])
 
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may have against it."""
         return self.tpg.target.fabric.refusal(number) if self.enabled else ""
+
+
+@dataclass
+class PauseTpg(SetEnabled):
+    """Disable a TPG while a LUN 0 of its sessions is recreated, or enable it again."""
+
+    def step(self) -> str:
+        if self.enabled:
+            return f"enable {self.tpg} again"
+        return f"disable {self.tpg} while LUN 0 is recreated"
 
 
 def snapshot(lio: Lio, place: Identifier) -> list[Operation]:

@@ -50,7 +50,7 @@ def test_field_failure_45_a_no_at_the_prompt_leaves_all_as_it_was(
 
     shell = terminal()
     shell.send(f"{TPG}/luns delete 0\r")
-    shell.expect_exact(f"This takes a disk from {CLIENT}")
+    shell.expect_exact(f"This takes LUN 0 from {CLIENT}")
     told = _ESCAPE.sub("", shell.before)
     assert f"{CLIENT} at {SERVER}/tpg1, from " in told
     shell.send("n\r")

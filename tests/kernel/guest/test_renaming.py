@@ -52,7 +52,7 @@ def test_disk_secret_and_reservation_are_kept(lee: Path, initiator: Initiator) -
         run("sg_persist", "--out", *words, str(disk))
 
     said = batch("/backstores/block/lee_block rename data1", "/backstores/block/data1 info")
-    assert f"Took a disk from {initiator.name}" in said
+    assert f"Terminated the session of {initiator.name}" in said
     assert start_of(disk) == DATA
     assert wwid(disk) == known
     assert f"reservation: Write Exclusive Access, held by {initiator.name}\n" in said
