@@ -109,6 +109,10 @@ class Deadline:
         """What to print after the change."""
         if self._found is None:
             return []
+        if self._found.left <= 0:
+            return [
+                f"The change took longer than {duration_text(self._found.seconds)}: it is being reverted."
+            ]
         return [f"It {self._found.reverts}, unless 'confirm' is run before."]
 
     @property
