@@ -55,7 +55,7 @@ def interact(shell: Shell) -> int:
         shell.note("You are not root: the configuration is read-only.")
     reader = reader_for(shell)
     _greet(shell, reader)
-    if text := unconfirmed_text(shell.lio):
+    if text := unconfirmed_text(shell.running):
         shell.note(text)
     try:
         converse(shell, reader)
@@ -234,7 +234,7 @@ def leave(shell: Shell, reader: Reader) -> bool:
         return False
     shell.saving.settle()
     # Nothing is saved before it is confirmed: then there is no question, only a note.
-    answer = _LEAVE if unconfirmed_text(shell.lio) else _leaving_answer(shell, reader)
+    answer = _LEAVE if unconfirmed_text(shell.running) else _leaving_answer(shell, reader)
     if answer == _STAY:
         shell.executor.left = False
         return False

@@ -110,9 +110,8 @@ class Deadline:
         if self._found is None:
             return []
         if self._found.left <= 0:
-            return [
-                f"The change took longer than {duration_text(self._found.seconds)}: it is being reverted."
-            ]
+            taken = duration_text(self._found.seconds)
+            return [f"The change took longer than {taken}: it is being reverted."]
         return [f"It {self._found.reverts}, unless 'confirm' is run before."]
 
     @property

@@ -207,7 +207,7 @@ def run_one(shell: Shell, words: Sequence[str]) -> int:
         if shell.options.save:
             shell.console.say(shell.saving.save(asked=True))
         # A script saves at its own end. A change that waits to be confirmed has said so itself.
-        elif (at_terminal or shell.way == "apply") and not unconfirmed_text(shell.lio):
+        elif (at_terminal or shell.way == "apply") and not unconfirmed_text(shell.running):
             shell.saving.report_unsaved()
     except PyshellError as error:
         shell.console.show_error(error)

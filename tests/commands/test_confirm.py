@@ -480,11 +480,6 @@ def test_rollback_can_have_a_deadline(
     assert is_same(pyshell, files[1])
 
 
-def unconfirmed_words(pyshell: Pyshell, name: str) -> list[str]:
-    """Return the timer's words for the change of an id."""
-    return [name, f"--simulate={pyshell.folder}"]
-
-
 @contextmanager
 def dying_after(acts: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let this process be killed at the end of so many acts on the kernel, or writes of a file."""
@@ -530,24 +525,26 @@ def test_after_a_kill_of_the_change_or_the_revert_the_previous_configuration_is_
 ) -> None:
     dice = random.Random(1)
     first, second = files
-    hit = 0
-    words = ("apply", str(second), "prune=true", "confirm=5min")
-    for number in range(KILLS):
+
+    def change() -> bool:
+        acts = dice.randint(1, ACTS)
+        words = ("apply", str(second), "prune=true", "confirm=5min")
+        hit = killed(lambda: pyshell(*words), acts, monkeypatch)
+        timer.started.append(("", [], [record(pyshell)["id"], f"--simulate={pyshell.folder}"]))
+        return hit
+
+    def revert() -> bool:
+        made(pyshell, second)
+        timer.after = 301
+        return killed(timer.tick, dice.randint(1, ACTS), monkeypatch)
+
+    kills = 0
+    while kills < KILLS:
         timer.after = 0
-        timer.started.clear()
-        if number % 2:
-            made(pyshell, second)
-            timer.after = 301
-            hit += killed(timer.tick, dice.randint(1, ACTS), monkeypatch)
-        else:
-            hit += killed(lambda: pyshell(*words), dice.randint(1, ACTS), monkeypatch)
-            name = record(pyshell)["id"]
-            timer.started.append(("", [], unconfirmed_words(pyshell, name)))
+        kills += revert() if kills % 2 else change()
         timer.tick(after=316).done()
-        state = record(pyshell)["state"]
-        assert state in ("reverted", "starting"), number
-        assert is_same(pyshell, first), number
-    assert hit > KILLS // 2
+        assert record(pyshell)["state"] in ("reverted", "starting"), kills
+        assert is_same(pyshell, first), kills
 
 
 def test_the_detached_timer_outlives_its_shell(pyshell: Pyshell, files: tuple[Path, Path]) -> None:

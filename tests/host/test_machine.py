@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import lzma
+import syslog
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from driver import Pyshell
-from pyshell.host import block_devices
+from pyshell.host import block_devices, programs, real_machine
 from pyshell.host.real_machine import RealMachine
 from pyshell.lio import Lio, fabrics
 
@@ -166,3 +168,37 @@ def test_whether_devices_can_be_shared_shows_in_the_kernels_module(
     if name:
         module.write_bytes(content)
     assert _HostWithModule(release, module).can_share_devices() is expected
+
+
+@pytest.mark.parametrize("systemd", [True, False])
+def test_a_timer_is_systemds_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: bool
+) -> None:
+    ran: list[tuple[object, ...]] = []
+
+    def note(kind: str) -> Callable[..., None]:
+        return lambda *words: ran.append((kind, *words))
+
+    folder = tmp_path if systemd else tmp_path / "missing"
+    monkeypatch.setattr(real_machine, "_SYSTEMD_RUNS", str(folder))
+    monkeypatch.setattr(programs, "start_detached_timer", note("detached"))
+    monkeypatch.setattr(programs.Systemd, "start_timer", lambda _, *words: note("unit")(*words))
+    monkeypatch.setattr(programs.Systemd, "stop_timer", lambda _, unit: note("stop")(unit))
+    RealMachine().start_timer("one", [5], ["1"])
+    RealMachine().stop_timer("one")
+    expected = [("unit", "one", [5], ["1"]), ("stop", "one")]
+    assert ran == (expected if systemd else [("detached", [5], ["1"])])
+
+
+def test_an_announcement_is_logged_and_written_to_all_terminals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str, **_: object) -> None:
+        ran.append(command)
+
+    monkeypatch.setattr(programs, "run", run)
+    monkeypatch.setattr(syslog, "syslog", lambda _, text: ran.append((text,)))
+    RealMachine().announce("In 5 s …")
+    assert ran == [("In 5 s …",), ("wall", "pyshell: In 5 s …")]
