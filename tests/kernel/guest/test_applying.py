@@ -113,6 +113,61 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
 
 
+def test_a_committed_candidate_cuts_no_session_and_loses_no_write(
+    lee: Path, initiator: Initiator
+) -> None:
+    three_targets(lee)
+    renamed = f"{initiator.name}:renamed"
+    tpg, other = f"/iscsi/{SERVER}/tpg1", f"/iscsi/{OTHER}/tpg1"
+    batch(
+        f"{other}/acls create {initiator.name}", f"{other}/luns create /backstores/block/lee_block"
+    )
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    (session,) = run("iscsiadm", "-m", "session").stdout.splitlines()
+    before = kernel_files()
+    writer = Writer(initiator.disk(SERVER))
+    writer.start()
+    lines = (
+        "begin",
+        "/backstores/ramdisk create name=more size=1M",
+        f"{tpg}/luns create /backstores/ramdisk/more",
+        f"{other}/acls/{initiator.name} rename {renamed}",
+        f"{tpg} set attribute login_timeout=20",
+        "ls",
+    )
+    shown = batch(*lines, "diff path=/iscsi | count", "sessions", "abort")
+    assert initiator.name in shown.partition("sessions")[0]
+    assert kernel_files() == before
+    amid = writer.written
+    done = batch(*lines, "commit comment='More disks'").splitlines()
+    assert done[-1].startswith(
+        "Committed the candidate: 5 created, 1 changed, 0 recreated, 2 deleted"
+    )
+    assert not any("disrupting" in line for line in done)
+    assert "Undid '" in batch("undo")
+    batch(*lines, "commit")
+    writer.stop()
+    assert writer.error is None
+    assert 0 < amid < writer.written
+    assert run("iscsiadm", "-m", "session").stdout.splitlines() == [session]
+    assert "I/O error" not in run("dmesg").stdout
+    assert writer.is_read_back()
+
+
+def kernel_files() -> dict[str, str]:
+    """Return the settings in configfs that can be read, without what counts."""
+    found = {}
+    for path in Path("/sys/kernel/config/target").rglob("*"):
+        if path.is_file() and "statistics" not in str(path):
+            try:
+                found[str(path)] = path.read_text(errors="replace")
+            except OSError:
+                found[str(path)] = ""
+    return {name: text for name, text in found.items() if not name.endswith(("/info", "/wwn"))}
+
+
 def test_another_serial_number_gives_a_ramdisk_another_id_and_keeps_what_it_holds(
     initiator: Initiator, tmp_path: Path
 ) -> None:
