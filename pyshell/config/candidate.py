@@ -26,11 +26,12 @@ from pyshell.config.three_way import merged
 from pyshell.errors import PyshellError, os_errors
 from pyshell.files import writing
 from pyshell.lio import Lio, fabrics, identifiers, listing, open_candidate, rtslib_objects
+from pyshell.lio.configfs import changing
 from pyshell.lio.operations.base import Operation, do_unchecked, flat
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.rtslib import working_on
-from pyshell.lio.storage_info import describe
+from pyshell.lio.storage_info import MODEL_ALIAS, describe
 from pyshell.simulator import SimulatedDevice, SimulatedPort, Simulator
 from pyshell.simulator.candidate_host import CandidateHardware
 
@@ -56,11 +57,34 @@ class Candidate:
             """What was running when it was opened."""
             self.lio = _empty(running, self._folder / "copy", document)
             _seed(self.lio, document)
-            self.base: Items = self.items()
+            self.base: Items = self._fitted(self.items())
             """The copy as it was at first."""
         except BaseException:
             self.close()
             raise
+
+    def _fitted(self, copy: Items) -> Items:
+        """Remove the settings that the simulated kernel has and the running one lacks."""
+        found = dict(copy)
+        known = _settings_by_kind(self.begun)
+        with changing():
+            for path, item in copy.items():
+                own = known.get(_kind(item), item.settings.keys())
+                more = [f for f in item.settings if f not in own and _group(f) in _PLAIN]
+                for file in more:
+                    _simulator_of(self.lio).lack(f"{self._folder_of(item)}/{file}")
+                if more:
+                    kept = {f: v for f, v in item.settings.items() if f not in more}
+                    found[path] = replace(item, settings=kept)
+        return found
+
+    def _folder_of(self, item: Item) -> str:
+        """Return the folder of one of its objects."""
+        place = item.place
+        if isinstance(place, identifiers.StorageObject):
+            own = listing.storage_object(self.lio, place.plugin, place.name)
+            return own.folder if own is not None else ""
+        return f"{self.lio.root}{place.folder.removeprefix(self.running.root)}"
 
     def close(self) -> None:
         """Remove the copy."""
@@ -143,9 +167,23 @@ class Candidate:
 
     def _is_generated(self, item: Item) -> bool:
         """Return whether the name of an object's link is the one that pyshell generates."""
-        folder = f"{self.lio.root}{item.place.folder.removeprefix(self.running.root)}"
+        folder = self._folder_of(item)
         link = listing.link_of(folder)
         return link is not None and item.alias == rtslib_objects.link_name(folder, link[1])
+
+
+def _kind(item: Item) -> tuple[type, str]:
+    """Return what objects with the same settings have in common."""
+    return type(item.place), item.place.owner
+
+
+def _settings_by_kind(found: Items) -> dict[tuple[type, str], set[str]]:
+    """Return the settings that objects of each kind have."""
+    known: dict[tuple[type, str], set[str]] = {}
+    for item in found.values():
+        # It is omitted beside a product; the kernel has it.
+        known.setdefault(_kind(item), {MODEL_ALIAS}).update(item.settings)
+    return known
 
 
 @contextlib.contextmanager
@@ -237,10 +275,15 @@ def _seed(copy: Lio, document: Document) -> None:
             copy.progress(number, len(steps))
 
 
-def _hardware_of(copy: Lio) -> CandidateHardware:
+def _simulator_of(copy: Lio) -> Simulator:
     assert copy.simulator is not None
-    assert isinstance(copy.simulator.machine, CandidateHardware)
-    return copy.simulator.machine
+    return copy.simulator
+
+
+def _hardware_of(copy: Lio) -> CandidateHardware:
+    machine = _simulator_of(copy).machine
+    assert isinstance(machine, CandidateHardware)
+    return machine
 
 
 def _devices(copy: Lio, wanted: Items) -> Mapping[str, SimulatedDevice]:
@@ -280,6 +323,10 @@ _PLAIN = ("attrib", "param", "auth")
 
 def _put(copy: Lio, place: identifiers.Identifier, file: str, value: str) -> None:
     """Put a setting where the running kernel has it, whatever the simulated one accepts."""
-    if file == "enable" or file.partition("/")[0] in _PLAIN:
-        assert copy.simulator is not None
-        copy.simulator.put(f"{place.folder}/{file}", f"{value}\n")
+    if file == "enable" or _group(file) in _PLAIN:
+        with changing():
+            _simulator_of(copy).put(f"{place.folder}/{file}", f"{value}\n")
+
+
+def _group(file: str) -> str:
+    return file.partition("/")[0]

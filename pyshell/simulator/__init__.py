@@ -134,6 +134,14 @@ class Simulator:
             elif self._tree.is_group(rel.rpartition("/")[0]):
                 self._tree.add(rel, text)
 
+    def lack(self, path: str) -> None:
+        """Remove an attribute that the copied kernel lacks; new objects are without it, too."""
+        with self._act(path) as rel:
+            where = locate(rel)
+            self._tree.lack(where.template, where.inner)
+            with suppress(FileNotFoundError):
+                self._tree.unlink(rel)
+
     def mkdir(self, path: str) -> None:
         """Create an object, with the groups and attributes that the kernel creates with it."""
         with self._act(path) as rel:

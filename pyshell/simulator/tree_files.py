@@ -40,6 +40,8 @@ class TreeFiles:
         self._hidden = str(folder / "hidden")
         self._staging = str(folder / "staging")
         self._lock = str(folder / "lock")
+        self._lacking: dict[int, set[str]] = {}
+        """The files that new groups are created without, by identity of their template."""
         self._shared: dict[tuple[str, int], str] = {}
         """Files of a lean tree, by text and mode."""
         self._names = (f"{self._staging}/{os.getpid()}-{n}" for n in itertools.count())
@@ -123,7 +125,10 @@ class TreeFiles:
         for path in (staged, *(f"{staged}/{group}" for group in self._groups_of(template))):
             os.mkdir(path)
             os.chmod(path, _DIRECTORY_MODE)  # whatever the umask
+        lacking = self._lacking.get(id(template), ())
         for inner, file in template.files.items():
+            if inner in lacking:
+                continue
             if not self._lean:
                 _create(f"{staged}/{inner}", fill(file.text, values), file.mode)
             elif not _counts(inner):
@@ -169,6 +174,10 @@ class TreeFiles:
     def add(self, rel: str, text: str) -> None:
         """Create a file that the group was not created with."""
         _create(self.path(rel), text, _FILE_MODE)
+
+    def lack(self, template: Template, inner: str) -> None:
+        """Create groups of a template without a file from now on."""
+        self._lacking.setdefault(id(template), set()).add(inner)
 
     def _fill(self, rel: str, text: str) -> None:
         """Fill an empty file, or empty one, in place: also atomic, and faster than renaming."""

@@ -67,7 +67,9 @@ class Context(Protocol):
 
     @property
     def way(self) -> str:
-        """The source of a change: prompt, one-liner, batch, boot, apply, rollback, undo."""
+        """The source of a change: prompt, one-liner, batch, boot, apply, rollback, edit,
+        commit, undo.
+        """
 
     @property
     def bookmarks(self) -> dict[str, str]:

@@ -318,3 +318,27 @@ def test_secrets_are_committed_and_not_shown(target: Pyshell) -> None:
     assert "password: none -> " in ran.out
     assert secret not in ran.out.partition("+++")[2]
     assert target.read(f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth/password") == f"{secret}\n"
+
+
+def test_attributes_that_only_the_running_kernel_has_can_be_set(target: Pyshell) -> None:
+    (attributes,) = target.configfs.glob("core/rd_mcp_*/one/attrib")
+    (attributes / "emulate_rsoc_new").write_text("1\n", encoding="ascii")
+    ran = target.batch(
+        ["begin", "/backstores/ramdisk/one set attribute emulate_rsoc_new=0", "commit --dry-run"]
+    )
+    assert "emulate_rsoc_new: 1 -> 0" in ran.out, ran.err
+
+
+def test_attributes_that_the_running_kernel_lacks_cannot_be_set(target: Pyshell) -> None:
+    for attribute in target.configfs.glob("core/rd_mcp_*/one/attrib/emulate_caw"):
+        attribute.unlink()
+    for disk in ("one", "new"):
+        ran = target.batch(
+            [
+                "begin",
+                "/backstores/ramdisk create name=new size=1M",
+                f"/backstores/ramdisk/{disk} set attribute emulate_caw=0",
+            ]
+        )
+        assert ran.status != 0
+        assert "emulate_caw" in ran.err

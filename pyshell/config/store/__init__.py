@@ -211,7 +211,7 @@ class About:
     """UTC, as 2020-07-01T12:00:00Z."""
     user: str = ""
     way: str = OUTSIDE
-    """prompt, one-liner, batch, boot, apply, rollback, or outside."""
+    """prompt, one-liner, batch, boot, apply, rollback, edit, commit, or outside."""
     comment: str = ""
 
     def to_json(self) -> dict[str, str]:

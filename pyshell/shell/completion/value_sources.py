@@ -125,6 +125,8 @@ def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield references to configurations: running, saved, revisions, files."""
     if wanted.command.name in ("diff", "graph"):
         yield Candidate("running", "running configuration")
+    if wanted.command.name == "diff" and node.context.candidate is not None:
+        yield Candidate("candidate", "the open candidate")
     yield from _revisions(wanted, node)
     yield from _files(wanted, node)
 
