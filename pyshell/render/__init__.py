@@ -279,6 +279,11 @@ class Bar:
             self._update = self._shown.enter_context(bar)
         self._update(done, total)
 
+    def restart(self) -> None:
+        """Remove the bar, and count the time from now on."""
+        self.close()
+        self._began = time.monotonic()
+
     def close(self) -> None:
         """Remove the bar from the screen."""
         if self._shown is not None:

@@ -72,8 +72,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a note, something that is not the command's result, on standard error."""
-        if self._bar is not None:
-            self._bar.close()  # the next update draws it below the note
+        self._remove_bar()
         self.log("warning", text)
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
@@ -119,6 +118,11 @@ class Console:
             self._bar.close()
             self._bar = None
 
+    def _remove_bar(self) -> None:
+        """Remove the progress bar; its next update draws it below what is printed now."""
+        if self._bar is not None:
+            self._bar.close()
+
     def confirmed(self, question: str, to_type: str = "") -> bool:
         """Ask a question at the terminal. End of input and Ctrl-C mean no.
 
@@ -126,9 +130,12 @@ class Console:
         """
         try:
             asked = self.labelled(output_line(question.rstrip()))
+            self._remove_bar()
             answer = self.ask(f"{self.laid_out(asked)} ").strip()
         except (EOFError, KeyboardInterrupt):
             return False
+        if self._bar is not None:
+            self._bar.restart()  # the user's time is not the work's
         return answer == to_type if to_type else answer.lower() in ("y", "yes")
 
     def chosen(self, question: str, words: Sequence[str]) -> str:
@@ -140,6 +147,7 @@ class Console:
             return words[0]
         choices = "/".join([words[0].upper(), *words[1:]])
         asked = self.laid_out(self.labelled(f"{output_line(question)} [{choices}]"))
+        self._remove_bar()
         while True:
             try:
                 typed = self.ask(f"{asked} ")
@@ -221,12 +229,14 @@ class Console:
         return lines if self._pipe is None else self._pipe(lines)
 
     def _write(self, lines: Iterable[str]) -> None:
+        self._remove_bar()
         for line in lines:
             self.out.write(f"{line}\n")
         self.out.flush()
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Print an error on standard error; `where` is the file and line of a batch."""
+        self._remove_bar()
         as_json = self.options.json or error.as_json
         lines = error_lines(
             error,

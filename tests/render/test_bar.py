@@ -6,9 +6,13 @@ from __future__ import annotations
 import io
 import re
 import time
+from collections.abc import Callable, Iterator
 
+import pyte
 import pytest
 
+from driver import CLIENT, SERVER, Pyshell, at_keyboard
+from pyshell import render
 from pyshell.render import Bar
 
 
@@ -44,6 +48,38 @@ def test_long_work_shows_count_and_remaining_time(clock: list[float]) -> None:
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
     assert "20/100" in shown
     assert re.search(r"-:--:--|0:00:\d\d", shown)
+
+
+def test_the_time_before_an_answer_does_not_count(clock: list[float]) -> None:
+    stream = Terminal()
+    bar = Bar(stream)
+    clock[0] += 60
+    bar.restart()
+    bar(1, 100)
+    assert stream.getvalue() == ""
+
+
+def test_results_are_printed_below_a_bar_that_is_gone(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "FEW", 1)
+    monkeypatch.setattr(render, "PATIENCE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    screen = pyte.Screen(100, 30)
+    shown = pyte.Stream(screen)
+    seen = ""
+
+    def lines(printed: Callable[[], str]) -> Iterator[str]:
+        nonlocal seen
+        printed()
+        yield f"share /dev/sdb to={CLIENT} target={SERVER} name=disk\n"
+        seen = printed()
+        shown.feed(seen.replace("\n", "\r\n"))
+
+    at_keyboard([f"--simulate={pyshell.folder}", "--plain"], lines)
+    assert "━" in seen
+    assert screen.display[0].rstrip() == "Created block storage object disk using /dev/sdb."
+    assert "━" not in "".join(screen.display)
 
 
 def test_a_large_file_is_counted_in_bytes(clock: list[float]) -> None:
