@@ -50,15 +50,16 @@ class Systemd:
     """A running systemd, asked by its own programs."""
 
     def __init__(self, pid: int) -> None:
-        self._enter = ("nsenter", "-t", str(pid), "-p", "-m")
+        self.enter = ("nsenter", "-t", str(pid), "-p", "-m")
+        """The words before a command that is to run beside systemd: it answers nobody else."""
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run systemctl, whatever it returns."""
-        return run(*self._enter, "systemctl", "--no-pager", *arguments, check=False)
+        return run(*self.enter, "systemctl", "--no-pager", *arguments, check=False)
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line of shell beside systemd; it must succeed."""
-        return run(*self._enter, "sh", "-c", line, timeout=_LINE_SECONDS)
+        return run(*self.enter, "sh", "-c", line, timeout=_LINE_SECONDS)
 
     def state(self, unit: str) -> str:
         """Return a unit's state: active, activating, inactive, failed."""
@@ -68,7 +69,7 @@ class Systemd:
         """Return what units said, each line with its priority."""
         chosen = [f"--unit={unit}" for unit in units]
         words = ("journalctl", "--no-pager", "-o", "json", "--output-fields=PRIORITY,MESSAGE")
-        return run(*self._enter, *words, *chosen).stdout
+        return run(*self.enter, *words, *chosen).stdout
 
 
 @contextlib.contextmanager

@@ -23,11 +23,12 @@ PATIENCE = 120  # seconds: the guest's processor is emulated
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def terminal() -> pexpect.spawn[str]:
-    """Return pyshell at a pseudo-terminal, at its first prompt."""
+def terminal(*before: str) -> pexpect.spawn[str]:
+    """Return pyshell at a pseudo-terminal, at its first prompt; `before` are words before it."""
+    first, *words = [*before, sys.executable, "-m", "pyshell"]
     made = pexpect.spawn(
-        sys.executable,
-        ["-m", "pyshell"],
+        first,
+        words,
         env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
         dimensions=(50, WIDTH),
         timeout=PATIENCE,
