@@ -108,7 +108,7 @@ def _unconfirmed(node: Node) -> Unconfirmed | None:
 
 
 def _unconfirmed_lines(timed: Unconfirmed) -> list[str]:
-    if timed.state == "reverted":
+    if timed.state == "reverted" and not timed.by:
         return [f"{timed.what} {timed.outcome}."]
     if not timed.waits:
         return []

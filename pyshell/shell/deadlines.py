@@ -108,7 +108,7 @@ class Deadline:
     def sentences(self) -> list[str]:
         """What to print after the change."""
         if self._found is None:
-            return []
+            return ["Nothing was changed: there is nothing to confirm."]
         if self._found.left <= 0:
             taken = duration_text(self._found.seconds)
             return [f"The change took longer than {taken}: it is being reverted."]

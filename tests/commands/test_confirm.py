@@ -289,7 +289,8 @@ def test_the_deadline_is_in_the_json(
 def test_a_change_that_changes_nothing_has_no_deadline(
     pyshell: Pyshell, timer: Timer, files: tuple[Path, Path]
 ) -> None:
-    made(pyshell, files[0])
+    said = made(pyshell, files[0]).lines[-1]
+    assert said == "Nothing was changed: there is nothing to confirm."
     assert timer.started == []
     assert pyshell("confirm").status == 3
 
