@@ -25,6 +25,7 @@ SECONDS = {
     "test_applying.py": 250,
     "test_guiding.py": 210,
     "test_cost.py": 200,
+    "test_confirm.py": 200,
     "test_scsi.py": 190,
     "test_tracing.py": 180,
     "test_scenario.py": 170,
