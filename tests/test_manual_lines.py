@@ -79,6 +79,14 @@ BEFORE = {
     "logout": [f"login {CLIENT} target={SERVER}"],
     "traffic": [f"login {CLIENT} target={SERVER}"],
     "reserve": [f"login {CLIENT} target={SERVER}"],
+    "refuse": [
+        f"/iscsi delete {OTHER}",
+        f"{TPG} set attribute authentication=1",
+        f"{TPG}/acls/{CLIENT} set auth userid=client password=secret-number1",
+    ],
+    "simulate login": [f"/iscsi delete {OTHER}"],
+    "simulate refuse": [f"/iscsi delete {OTHER}"],
+    "simulate": [f"login {CLIENT} target={SERVER}"],
     "/backstores/block/lee_block clear_reservation": [
         f"login {CLIENT} target={SERVER}",
         f"reserve {CLIENT} type=write_exclusive",

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of a simulated target's root that act as an initiator: `login`, `reserve` and so on.
 
-With them, sessions, `top`, metrics and questions before disconnects can be tried.
+With them, sessions, `top`, `trace`, metrics and questions before disconnects can be tried.
+`simulate` (`simulate.py`) is one command for all of them.
 """
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.commands.guide import target_called
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.lio import listing
-from pyshell.lio.configfs import is_on
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.sessions import luns_of, sessions
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
 from pyshell.simulator.registrations import TYPES
@@ -56,6 +58,19 @@ def _key(text: str) -> int:
 _KEY = ValueType("key", _key)
 LoggedIn = Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."]
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
+AtPortal = Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."]
+FromAddress = Annotated[str | None, INITIATOR_ADDRESS, "Address of the initiator."]
+Read = Annotated[int | None, SIZE, "Number of bytes read."]
+Written = Annotated[int | None, SIZE, "Number of bytes written."]
+Seconds = Annotated[int | None, "Repeat once per second for this many seconds."]
+Key = Annotated[int | None, _KEY, "Reservation key, other than 0."]
+Type = Annotated[str | None, choice(*TYPES), "Type of the reservation. Default: only register."]
+Aptpl = Annotated[bool | None, "Keep the registrations over a restart of the target."]
+Mistake = Annotated[
+    str | None,
+    choice("secret", "name", "missing"),
+    "What is wrong with its CHAP; missing: no CHAP at all.",
+]
 ItsLun = Annotated[int | None, LUN, "LUN number, as the initiator sees it. Default: its first."]
 
 
@@ -69,10 +84,10 @@ ItsLun = Annotated[int | None, LUN, "LUN number, as the initiator sees it. Defau
 def login(
     node: Node,
     initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
-    *,
     target: OneTarget = None,
-    portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
-    address: Annotated[str | None, INITIATOR_ADDRESS, "Address of the initiator."] = None,
+    *,
+    portal: AtPortal = None,
+    address: FromAddress = None,
     userid: Annotated[str | None, "CHAP name of the initiator."] = None,
     password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
     mutual_userid: Annotated[str | None, "CHAP name expected of the target."] = None,
@@ -87,41 +102,66 @@ def login(
     The session ends with logout, and when its ACL is deleted, its ACL's queue depth is changed, or
     its TPG is disabled or deleted.
     """
-    if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
-        raise UsageError(
-            f"'{initiator}' cannot be the name of an initiator.",
-            f"Give 1 to {_LONGEST_NAME} bytes.",
-        )
+    _require_name(initiator)
     chap = _chap(userid, password, mutual_userid, mutual_password)
-    where = _reached(node, _target_called(node, target), portal)
-    family = 6 if ":" in where.address and not where.address.startswith("::") else 4
-    origin = address or _DEFAULT_ADDRESSES[family]
-    tpg = where.tpg
+    tpg, origin = _connection(node, target, portal, address)
 
     def run() -> Lines:
-        try:
-            _simulator(node).login(tpg.target.wwn, tpg.tag, initiator, origin, chap)
-        except FileExistsError:
-            raise ConflictError(
-                f"{initiator} is already logged in to {tpg.target.wwn}/tpg{tpg.tag}."
-            ) from None
-        except ConnectionRefusedError:
-            raise ConflictError(
-                f"Login refused: {tpg.target.wwn}/tpg{tpg.tag} is disabled.",
-                f"Run '{tpg.path} enable' first.",
-            ) from None
-        except LoginRefusedError as error:
-            raise NotPermittedError(f"Login refused: {error.why}.") from None
-        return Lines([f"{initiator} logged in to {tpg.target.wwn}/tpg{tpg.tag}"])
+        with _conflicts_named(tpg, initiator):
+            try:
+                _simulator(node).login(tpg.target.wwn, tpg.tag, initiator, origin, chap)
+            except LoginRefusedError as error:
+                raise NotPermittedError(f"Login refused: {error.why}.") from None
+        return Lines([f"{initiator} logged in to {_name(tpg)}"])
 
-    return Work([f"{initiator} would log in to {tpg.target.wwn}/tpg{tpg.tag}"], run)
+    return Work([f"{initiator} would log in to {_name(tpg)}"], run)
+
+
+@command(
+    examples=(
+        "refuse iqn.2020-07.192.168.56.105:client",
+        "refuse iqn.2020-07.192.168.56.105:client reason=missing",
+    )
+)
+def refuse(
+    node: Node,
+    initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
+    target: OneTarget = None,
+    *,
+    portal: AtPortal = None,
+    address: FromAddress = None,
+    reason: Mistake = "secret",
+) -> Result:
+    """Have the login of a simulated initiator refused.
+
+    Only with --simulate. The initiator attempts to log in with a wrong CHAP secret, so that the
+    target refuses it as the kernel does: for the secret, for want of an ACL, or because CHAP is not
+    used. The refusal is counted and logged; 'trace', 'doctor' and Tab use it.
+    """
+    _require_name(initiator)
+    tpg, origin = _connection(node, target, portal, address)
+
+    def run() -> Lines:
+        simulator = _simulator(node)
+        chap = _wrong_chap(node, tpg, initiator, reason)
+        if chap is None and simulator.accepts_without_chap(tpg.target.wwn, tpg.tag, initiator):
+            raise ConflictError(
+                f"{_name(tpg)} accepts {initiator} without CHAP.", "Omit reason=missing."
+            )
+        with _conflicts_named(tpg, initiator):
+            try:
+                simulator.login(tpg.target.wwn, tpg.tag, initiator, origin, chap)
+            except LoginRefusedError as error:
+                return Lines([f"{_name(tpg)} refused {initiator}: {error.why}."])
+        raise AssertionError("a login with a wrong secret was accepted")
+
+    return Work([f"{_name(tpg)} would refuse {initiator}"], run)
 
 
 @command(examples=("logout iqn.2020-07.192.168.56.105:client",), in_candidate="running")
 def logout(
     node: Node,
     initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
-    *,
     target: OneTarget = None,
 ) -> Result:
     """Log a simulated initiator out.
@@ -132,9 +172,9 @@ def logout(
 
     def run() -> Lines:
         _simulator(node).logout(tpg.target.wwn, tpg.tag, initiator)
-        return Lines([f"{initiator} logged out of {tpg.target.wwn}/tpg{tpg.tag}"])
+        return Lines([f"{initiator} logged out of {_name(tpg)}"])
 
-    return Work([f"{initiator} would log out of {tpg.target.wwn}/tpg{tpg.tag}"], run)
+    return Work([f"{initiator} would log out of {_name(tpg)}"], run)
 
 
 @command(
@@ -144,12 +184,12 @@ def logout(
 def traffic(
     node: Node,
     initiator: LoggedIn,
-    *,
     target: OneTarget = None,
+    *,
     lun: ItsLun = None,
-    read: Annotated[int, SIZE, "Number of bytes read."] = 0,
-    written: Annotated[int, SIZE, "Number of bytes written."] = 0,
-    seconds: Annotated[int | None, "Repeat once per second for this many seconds."] = None,
+    read: Read = 0,
+    written: Written = 0,
+    seconds: Seconds = None,
 ) -> Result:
     """Count reads and writes of a simulated initiator.
 
@@ -158,6 +198,7 @@ def traffic(
     """
     session = _session(node, initiator, target)
     path = _lun_of(node, session, lun, writes=bool(written))
+    read, written = read or 0, written or 0
     commands = max(1, -(-read // _BYTES_A_COMMAND) + -(-written // _BYTES_A_COMMAND))
 
     def run() -> Lines:
@@ -180,14 +221,12 @@ def traffic(
 def reserve(
     node: Node,
     initiator: LoggedIn,
-    *,
     target: OneTarget = None,
+    *,
     lun: ItsLun = None,
-    key: Annotated[int, _KEY, "Reservation key, other than 0."] = 1,
-    type: Annotated[
-        str | None, choice(*TYPES), "Type of the reservation. Default: only register."
-    ] = None,
-    aptpl: Annotated[bool, "Keep the registrations over a restart of the target."] = False,
+    key: Key = 1,
+    type: Type = None,
+    aptpl: Aptpl = False,
 ) -> Result:
     """Register a simulated initiator, and reserve a disk for it.
 
@@ -202,7 +241,7 @@ def reserve(
     def run() -> Lines:
         try:
             number = TYPES[type][0] if type else 0
-            _simulator(node).reserve(path, initiator, key, number, aptpl=aptpl)
+            _simulator(node).reserve(path, initiator, key or 1, number, aptpl=bool(aptpl))
         except OSError as error:
             if error.errno == errno.EBUSY:
                 raise ConflictError("Reservation conflict: another initiator holds it.") from None
@@ -210,6 +249,50 @@ def reserve(
         return Lines([f"{initiator} {done}"])
 
     return Work([f"{initiator} would have {done}"], run)
+
+
+def _name(tpg: Tpg) -> str:
+    return f"{tpg.target.wwn}/tpg{tpg.tag}"
+
+
+def _require_name(initiator: str) -> None:
+    if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
+        raise UsageError(
+            f"'{initiator}' cannot be the name of an initiator.",
+            f"Give 1 to {_LONGEST_NAME} bytes.",
+        )
+
+
+def _connection(
+    node: Node, target: str | None, portal: str | None, address: str | None
+) -> tuple[Tpg, str]:
+    """Return the TPG that an initiator reaches, and the initiator's address."""
+    where = _reached(node, _target_called(node, target), portal)
+    family = 6 if ":" in where.address and not where.address.startswith("::") else 4
+    return where.tpg, address or _DEFAULT_ADDRESSES[family]
+
+
+@contextmanager
+def _conflicts_named(tpg: Tpg, initiator: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise ConflictError(f"{initiator} is already logged in to {_name(tpg)}.") from None
+    except ConnectionRefusedError:
+        raise ConflictError(
+            f"Login refused: {_name(tpg)} is disabled.", f"Run '{tpg.path} enable' first."
+        ) from None
+
+
+def _wrong_chap(node: Node, tpg: Tpg, initiator: str, reason: str | None) -> ChapCredentials | None:
+    """Return CHAP credentials with a mistake; None for none at all."""
+    if reason == "missing":
+        return None
+    acl = next((one for one in listing.node_acls(tpg) if one.wwn == initiator), None)
+    owner = acl.folder if acl is not None else tpg.folder
+    name = text_or_none(node.lio.kernel, f"{owner}/auth/userid") or ""
+    wrong = name.strip() + ("x" if reason == "name" else "")
+    return ChapCredentials(wrong or "x", "not the secret")
 
 
 def _simulator(node: Node) -> Simulator:

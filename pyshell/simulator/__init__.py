@@ -222,6 +222,11 @@ class Simulator:
         with self._at_tpg(target, tag) as tpg:
             login_sessions.login(self._kernel, tpg, initiator, address, chap)
 
+    def accepts_without_chap(self, target: str, tag: int, initiator: str) -> bool:
+        """Return whether an initiator can log in without CHAP. Raises FileNotFoundError."""
+        with self._at_tpg(target, tag) as tpg:
+            return login_sessions.accepts_without_chap(self._kernel, tpg, initiator)
+
     def logout(self, target: str, tag: int, initiator: str) -> None:
         """End an initiator's session. Raises FileNotFoundError if it has none."""
         with self._at_tpg(target, tag) as tpg:

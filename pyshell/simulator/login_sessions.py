@@ -62,9 +62,8 @@ def login(
     if initiator in known:
         refuse(errno.EEXIST)
     acl = _acl(kernel, tpg, initiator)
-    demo_mode = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
     cached = kernel.tree.facts(tpg).get("cached_acls", [])
-    if acl is None and not demo_mode and initiator not in cached:
+    if not _is_authorized(kernel, tpg, initiator):
         refuse_login(
             kernel, tpg, initiator, address, "authorize",
             "the initiator has no ACL, and generate_node_acls is 0",
@@ -77,6 +76,19 @@ def login(
     if acl is None and kernel.tree.text(f"{tpg}/attrib/cache_dynamic_acls") == "1\n":
         kernel.tree.update(tpg, cached_acls=sorted({*cached, initiator}))
     _increase(kernel, f"{_target(tpg)}/fabric_statistics/iscsi_login_stats/accepts")
+
+
+def _is_authorized(kernel: SimulatedKernel, tpg: str, initiator: str) -> bool:
+    demo_mode = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
+    cached = kernel.tree.facts(tpg).get("cached_acls", [])
+    return demo_mode or initiator in cached or _acl(kernel, tpg, initiator) is not None
+
+
+def accepts_without_chap(kernel: SimulatedKernel, tpg: str, initiator: str) -> bool:
+    """Return whether an initiator without CHAP is authorized, and CHAP is not required of it."""
+    acl = _acl(kernel, tpg, initiator)
+    failed = next(_chap_faults(kernel, tpg, acl, None), None)
+    return _is_authorized(kernel, tpg, initiator) and failed is None
 
 
 def _acl(kernel: SimulatedKernel, tpg: str, initiator: str) -> str | None:

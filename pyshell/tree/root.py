@@ -92,7 +92,9 @@ class SimulatedRootNode(RootNode):
         **RootNode.more,
         "login": "pyshell.commands.simulated_initiator",
         "logout": "pyshell.commands.simulated_initiator",
+        "refuse": "pyshell.commands.simulated_initiator",
         "reserve": "pyshell.commands.simulated_initiator",
+        "simulate": "pyshell.commands.simulate",
         "traffic": "pyshell.commands.simulated_initiator",
     }
 

@@ -22,7 +22,7 @@ def logged_in(ran: Pyshell) -> list[str]:
 
 def test_a_real_target_has_no_such_commands() -> None:
     own = set(SimulatedRootNode.commands()) - set(RootNode.commands())
-    assert own == {"login", "logout", "reserve", "traffic"}
+    assert own == {"login", "logout", "refuse", "reserve", "simulate", "traffic"}
 
 
 def test_an_initiator_logs_in_and_out(exported: Pyshell) -> None:
