@@ -134,7 +134,7 @@ def test_a_batch_that_fails_says_that_its_changes_are_not_saved(pyshell: Pyshell
     assert ran.status == 2
     assert ran.err.splitlines()[-1] == (
         "Line 2 of stdin failed: the changes by the lines before it are running, but not saved."
-        " Run the rest before 'saveconfig', or 'undo' them."
+        " Run the rest before 'saveconfig', or 'undo batch=true' to undo them."
     )
 
 
@@ -142,7 +142,7 @@ def test_a_batch_that_goes_on_after_a_failure_does_not_propose_to_save(pyshell: 
     ran = pyshell.batch(["bogus", "/backstores/ramdisk create x 1M"], "--keep-going")
     assert ran.err.splitlines()[-1] == (
         "Line 1 of stdin failed: the changes by the other lines are running, but not saved."
-        " Run the failed lines before 'saveconfig', or 'undo' them."
+        " Run the failed lines before 'saveconfig', or 'undo batch=true' to undo them."
     )
 
 

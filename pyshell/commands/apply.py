@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`apply`, `rollback` and `undo`: change the running configuration to another one."""
+"""`apply` and `rollback`: change the running configuration to another one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.commands import change_text, cluster_control
@@ -19,28 +17,21 @@ from pyshell.commands.diff import (
     items_of,
     read_document,
 )
-from pyshell.commands.parameters import preferences
 from pyshell.config import parts, references, restoration, store, validate
 from pyshell.config.document import Document, located, target_path
-from pyshell.config.document_file import typed
 from pyshell.config.model import Item, Items, items
-from pyshell.config.object_operations import left_below
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Positions, json_path, placed
 from pyshell.config.running import read_running
-from pyshell.config.store import clustered, local, revisions, unconfirmed
-from pyshell.config.store import undo as journal
-from pyshell.config.store.undo import Done
+from pyshell.config.store import clustered, revisions
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import StorageObject, Target
-from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
-from pyshell.lio.operations.setters import Set
+from pyshell.lio.operations.base import check
 from pyshell.lio.operations.storage import (
     CreateStorageObject,
     DeleteStorageObject,
-    image_file_of,
 )
 from pyshell.quoting import line
 from pyshell.tree.command import (
@@ -52,8 +43,7 @@ from pyshell.tree.command import (
     command,
 )
 from pyshell.tree.node import Node
-from pyshell.tree.preferences import PREFERENCES
-from pyshell.tree.results import Change, Preference, Result
+from pyshell.tree.results import Change, Result, Reversal
 
 if TYPE_CHECKING:
     _Read = tuple[Document | None, str]
@@ -294,178 +284,13 @@ def rollback(
     return change
 
 
-@command(changes=True, examples=("undo", "undo skip=true"))
-def undo(
-    node: Node,
-    *,
-    skip: Annotated[
-        bool, "Skip the last command without undoing it: the one before it is next."
-    ] = False,
-) -> Result:
-    """Undo the last command. Run again, undo the one before it.
-
-    It undoes changes of the running configuration that any user made with pyshell since the host
-    started, and of your own preferences. Data is not undone: image files are kept, and a deleted
-    ramdisk is recreated empty. Files that saveconfig and other commands wrote are kept.
-
-    A command that cannot be undone, such as clear_reservation and takeover, is reported, and
-    nothing is changed: after 'undo skip=true', the next undo undoes the command before it. A target
-    under cluster control is neither created nor deleted.
-
-    --dry-run shows the changes.
-    """
-    if skip:
-        return _skipped(node)
-    if unconfirmed.is_recorded(node.lio):
-        from pyshell.commands import confirm  # it imports this module
-
-        if (timed := confirm.next_undone(node.lio)) is not None:
-            return confirm.undone(node, timed)
-    done = journal.last(node.lio)
-    if done is None:
-        raise _nothing_to_undo()
-    about = done.about
-    what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
-    titles = (f"Undid {what}", f"Would undo {what}")
-    if done.preferences is not None:
-        return _preferences_before(node, done, done.preferences, titles)
-    if done.before is None:
-        return _undone(node, done, titles)
-    with journal.named_if_it_fails(done.line):
-        return _back_to(node, done, titles)
-
-
-def _skipped(node: Node) -> Result:
-    """Forget the last command, even if its record cannot be read."""
-    file = journal.newest(node.lio)
-    if file is None:
-        raise _nothing_to_undo()
-    what = str(file)
-    with suppress(PyshellError):
-        done = journal.last(node.lio)
-        what = f"'{done.line}'" if done is not None else what
-
-    def after() -> list[str]:
-        journal.forget(file)
-        return [f"Forgot {what}: nothing was undone."]
-
-    return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
-
-
-def _preferences_before(
-    node: Node, done: Done, before: Mapping[str, Any], titles: tuple[str, str]
-) -> Preference:
-    user = store.user_name()
-    if done.about.user != user:
-        raise ConflictError(
-            f"'{done.line}' changed preferences of {done.about.user}, not of {user}.", journal.SKIP
-        )
-    found = preferences({name: value for name, value in before.items() if _is_valid(name, value)})
-    found.said = [*found.said, f"{titles[0]}."]
-    found.would = [*found.would, f"{titles[1]}."]
-    found.then = partial(_forget, node, done)
-    return found
-
-
-def _is_valid(name: str, value: Any) -> bool:
-    return name in PREFERENCES and (value is None or PREFERENCES[name].takes(value))
-
-
-def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
-    """Return to the configuration before a command that cleared or restored."""
-    before, left = cluster_control.to_restore(node.context, typed(done.before, str(done.file)))
-    wanted = items(before, node.lio.root)
-    running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
-    found = plan(node.lio, running, wanted, prune=True)
-    return brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
-
-
-def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
-    """Run the inverses of a command's operations, unless other objects depend on its objects."""
-    every = list(flat(done.operations))
-    operations = _needed([one for one in every if image_file_of(one) is None])
-    refuse_clustered(node, operations)
-    with journal.named_if_it_fails(done.line):
-        left = left_below(node.lio, operations)
-    if left is not None:
-        raise ConflictError(
-            f"{left} was made after '{done.line}': nothing was undone.",
-            f"Delete it first, or see 'diff' and rollback. {journal.SKIP}",
-        )
-    files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
-    stay = [f"The image file {file} is kept." for file in files]
-
-    def after() -> list[str]:
-        _forget(node, done)
-        return [*stay, f"{titles[0]}."]
-
-    would = [*change_text.steps(operations), *stay, f"{titles[1]}."]
-    return Change(
-        operations,
-        after=after,
-        would=would,
-        way="undo",
-        undoable=False,
-        undoes=done.line,
-        named=None,
-    )
-
-
-def refuse_clustered(node: Node, operations: Sequence[Operation], then: str = journal.SKIP) -> None:
-    """Raise ConflictError if operations delete or create a target under cluster control.
-
-    Its creation can be the cluster's own command, and meanwhile another node can run it. Its
-    storage objects are created only where it is running.
-    """
-    ours = clustered.read(node.lio.config_dir)
-    if not ours.targets:
-        return
-    deleted = {one.place.path for one in operations if isinstance(one, Deletion)}
-    created = {one.place.path for one in operations if isinstance(one, Creation)}
-    here = {ours.targets.get(one.path) for one in listing.all_targets(node.lio)}
-    idle = {path: file for path, file in ours.storage.items() if file not in here}
-    for paths, known, verb, hint in (
-        (deleted, ours.targets, "delete", "Let the cluster stop it."),
-        (created, {**idle, **ours.targets}, "create", "Let the cluster start it."),
-    ):
-        for path in (one for one in known if one in paths):
-            raise ConflictError(
-                f"This would {verb} {path}, which is under cluster control ({known[path]}).",
-                f"{hint} {then}".strip(),
-                unchanged=True,
-            )
-
-
-def _needed(operations: Sequence[Operation]) -> list[Operation]:
-    """Return operations without the settings of objects that later ones delete."""
-    found: list[Operation] = []
-    deleted: set[str] = set()
-    for operation in reversed(operations):
-        if isinstance(operation, Set) and operation.place.path in deleted:
-            continue
-        if isinstance(operation, Deletion):
-            deleted.add(operation.place.path)
-        elif isinstance(operation, Creation):
-            deleted.discard(operation.place.path)
-        found.insert(0, operation)
-    return found
-
-
-def _forget(node: Node, done: Done) -> None:
-    """Forget a command that is undone; only warn if that fails, as the target has changed."""
-    try:
-        journal.forget(done.file)
-    except PyshellError as error:
-        node.context.note(f"'undo' still lists what is undone: {error}")
-
-
 def brought(
     node: Node,
     found: Plan,
     titles: tuple[str, str],
     way: str,
+    reversal: Reversal | None = None,
     then: Callable[[], None] | None = None,
-    undoes: str = "",
 ) -> Change:
     """Return the change that carries out a plan; `then` is called afterwards.
 
@@ -487,8 +312,7 @@ def brought(
         would=[*(one.would for one in objects), foretold],
         data=change_text.data(found, objects),
         way=way,
-        undoable=then is None,
-        undoes=undoes,
+        reversal=reversal,
         named=(),
         note=f"{smaller}: its file systems may be truncated." if smaller else "",
     )
@@ -508,10 +332,3 @@ def _smaller(lio: Lio, found: Plan) -> Iterator[str]:
                 f"{device.path} ({names.size_text(device.size)}) is smaller than the"
                 f" {names.size_text(size)} of {place} now"
             )
-
-
-def _nothing_to_undo() -> PyshellError:
-    return NotFoundError(
-        "There is nothing to undo.",
-        "'revisions' lists saved configurations, and 'rollback' restores one.",
-    )

@@ -22,7 +22,7 @@ from pyshell.lio.configfs import is_below_any
 from pyshell.lio.operations.base import ObjectOperation, Operation, flat
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Result
+from pyshell.tree.results import Change, Result, Reversal
 
 
 @command(changes=True, examples=("confirm",), in_candidate="running")
@@ -54,7 +54,7 @@ def confirm(node: Node) -> Result:
         after=after,
         would=[f"Would confirm {found.what}."],
         data={"line": found.line, "deadline": found.deadline},
-        undoable=False,
+        logged=True,
     )
 
 
@@ -92,29 +92,30 @@ def is_clustered(lio: Lio, operations: Sequence[Operation]) -> str | None:
 
 def last_undo(lio: Lio) -> int:
     """Return the highest number in the undo journal, 0 if it is empty. Raises PyshellError."""
-    file = journal.newest(lio)
-    return int(file.stem) if file is not None else 0
+    return max(journal.numbers(lio), default=0)
 
 
-def next_undone(lio: Lio) -> Unconfirmed | None:
-    """Return the unconfirmed change if it is the one that `undo` undoes next."""
-    found = unconfirmed.current(lio)
-    return found if found is not None and last_undo(lio) <= found.undo + 1 else None
+def number_of(lio: Lio, found: Unconfirmed) -> int | None:
+    """Return the number of an unconfirmed change in the undo journal, None if it has none.
+
+    Raises PyshellError.
+    """
+    return next((number for number in journal.numbers(lio) if number > found.undo), None)
+
+
+def reverted(lio: Lio, found: Unconfirmed) -> None:
+    """Record that the user reverted an unconfirmed change before its deadline."""
+    user = store.user_name()
+    unconfirmed.end(lio, found, "reverted", user)
+    lio.machine.log(f"Reverted by {user}: {found.what}")
 
 
 def undone(node: Node, found: Unconfirmed) -> Change:
-    """Return the change that reverts an unconfirmed change before its deadline, as `undo`."""
-
-    def then() -> None:
-        user = store.user_name()
-        unconfirmed.end(node.lio, found, "reverted", user)
-        node.lio.machine.log(f"Reverted by {user}: {found.what}")
-        file = journal.newest(node.lio)
-        if file is not None and int(file.stem) > found.undo:
-            journal.forget(file)
-
+    """Return the change that reverts an unconfirmed change that the undo journal lacks."""
     titles = (f"Undid {found.what}", f"Would undo {found.what}")
-    return _reverted(node, titles, "undo", then, found.line)
+    change = _reverted(node, titles, "undo", lambda: reverted(node.lio, found))
+    change.reversal = Reversal(f"undo '{found.line}'", (), lambda *_: None)
+    return change
 
 
 def expired(node: Node, found: Unconfirmed) -> Change:
@@ -125,18 +126,13 @@ def expired(node: Node, found: Unconfirmed) -> Change:
         node.lio.machine.announce(f"Reverted, as it was not confirmed: {found.what}")
 
     titles = (f"Reverted {found.what}", f"Would revert {found.what}")
-    change = _reverted(node, titles, "timer", then)
-    change.undoable = True
-    return change
+    return _reverted(node, titles, "timer", then)
 
 
-def _reverted(
-    node: Node, titles: tuple[str, str], way: str, then: Callable[[], None], undoes: str = ""
-) -> Change:
+def _reverted(node: Node, titles: tuple[str, str], way: str, then: Callable[[], None]) -> Change:
     data, file = unconfirmed.before(node.lio)
     document, left = cluster_control.to_restore(node.context, typed(data, str(file)))
     wanted = items(document, node.lio.root)
     running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
-    return brought(
-        node, plan(node.lio, running, wanted, prune=True), titles, way, then, undoes=undoes
-    )
+    found = plan(node.lio, running, wanted, prune=True)
+    return brought(node, found, titles, way, then=then)

@@ -13,7 +13,8 @@ from typing import Annotated
 
 from pyshell import quoting
 from pyshell.commands import change_text
-from pyshell.commands.apply import brought, refuse_clustered
+from pyshell.commands.apply import brought
+from pyshell.commands.undo import refuse_clustered
 from pyshell.config import document, document_file, part_editing, references, validate
 from pyshell.config.compare import compare
 from pyshell.config.document import Document, located

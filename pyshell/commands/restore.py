@@ -34,7 +34,7 @@ from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.operations import preconditions
-from pyshell.lio.operations.base import Deletion, Operation, carry_out
+from pyshell.lio.operations.base import Deletion, Operation, carry_out, flat
 from pyshell.lio.operations.storage import remove_unexported
 from pyshell.lio.operations.targets import remove_target, remove_targets
 from pyshell.lio.sessions import sessions
@@ -133,16 +133,17 @@ def restoreconfig(
     def running_beside() -> Items:
         return {p: item for p, item in running_items(node).items() if p not in spared}
 
+    touched: list[str] = []
+
     def run() -> Lines:
         hints: list[str] = []
         with _arrivals(node, wait, hints) as arrivals:
-            running = None
-            if clear_existing and (force or node.context.compat):
-                clear(node, spared)
-            elif clear_existing:
-                running = running_beside()
+            anew = clear_existing and (force or node.context.compat)
+            if anew:
+                clear(node, spared, touched)
+            running = running_beside() if clear_existing and not anew else None
             result = restoration.restore(node.lio, document, running, read.text)
-            job = RestoreJob(node.context, document, read.data if whole else None)
+            job = RestoreJob(node.context, document, read.data if whole else None, touched=touched)
             job.take(result)
             if arrivals is not None:
                 job.wait(arrivals, wait or 0, hints)
@@ -177,6 +178,7 @@ def restoreconfig(
         effect,
         foresee,
         operations=operations,
+        touched=touched,
     )
 
 
@@ -215,7 +217,7 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         result = restoration.add(node.lio, document, missing, dry_run=True)
         return _foreseen(node, path, result, RestoredInPartError, wait)
 
-    return Work([would], run, foresee=foresee, undone_by=job.undo)
+    return Work([would], run, foresee=foresee, undone_by=job.undo, touched=job.touched)
 
 
 def _left_to_cluster(
@@ -323,6 +325,7 @@ class RestoreJob:
         document: Document,
         data: bytes | None,
         missing: dict[str, str] | None = None,
+        touched: list[str] | None = None,
     ) -> None:
         self._context = context
         self._document = document
@@ -332,11 +335,14 @@ class RestoreJob:
         self.faults: list[Skipped] = []
         self.added: list[str] = []
         self.undo: list[Operation] = []
+        self.touched = touched if touched is not None else []
+        """Paths of the objects that it created or changed."""
         self._absent: Sequence[Awaited] = ()
 
     def take(self, result: Restored) -> None:
         """Record the result of the first attempt."""
         self._note(result)
+        self.touched += _paths_of(result.plan.operations)
         self.faults = result.skipped
         self.missing = self._not_running(result)
         self._look()
@@ -390,7 +396,9 @@ class RestoreJob:
             for p, why in self._not_running(result).items()
             if p in tried or (p in secrets and p.rpartition("/")[0] in tried)
         }
-        self.added += [path for path in tried if path not in self.missing]
+        added = [path for path in tried if path not in self.missing]
+        self.added += added
+        self.touched += added
         self._look()
         if self._remembered:
             boot_file(self._context).added(self.missing)
@@ -462,9 +470,11 @@ def clearconfig(
     for note in ours.notes(taken, "a cluster that runs it takes it for failed") if taken else ():
         node.context.note(note)
 
+    touched: list[str] = []
+
     def run() -> Lines:
         idle = is_clear(node.lio)
-        clear(node, spared)
+        clear(node, spared, touched)
         forget_missing(node)
         return Lines(["All configuration cleared"], idle=idle)
 
@@ -474,7 +484,16 @@ def clearconfig(
     would = ["All configuration would be cleared"]
     operations = partial(removing_all, node, spared)
     asks = f"deletes {listed(taken, _SHOWN)}, under cluster control" if taken else ""
-    return Work(would, run, "other", foresee, operations=operations, named=None, asks=asks)
+    return Work(
+        would,
+        run,
+        "other",
+        foresee,
+        operations=operations,
+        named=None,
+        asks=asks,
+        touched=touched,
+    )
 
 
 def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
@@ -487,6 +506,7 @@ def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
         saved = document.get("storage_objects", [])
     operations = _removing_target(node, wwn, saved)
     kept = _kept(node.lio, saved, operations)
+    touched: list[str] = []
     if not operations and savefile is None:
         raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
 
@@ -496,6 +516,7 @@ def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
             carry_out(node.lio, operations, lambda one, *_: gone.append(one), for_good=True)
         finally:
             node.context.note_removed(gone)
+            touched.extend(_paths_of(gone))
         if kept is not None:
             raise kept
         for entry in saved:
@@ -509,7 +530,9 @@ def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
         return Lines(lines, failure=kept)
 
     would = [f"Target {wwn} would be cleared"]
-    return Work(would, run, "other", foresee, operations=lambda: operations, named=None)
+    return Work(
+        would, run, "other", foresee, operations=lambda: operations, named=None, touched=touched
+    )
 
 
 def _removing_target(
@@ -555,20 +578,29 @@ def removing_all(node: Node, spared: Collection[str] = ()) -> Sequence[Operation
     return found
 
 
-def clear(node: Node, spared: Collection[str] = ()) -> None:
+def clear(node: Node, spared: Collection[str], touched: list[str]) -> None:
     """Remove the whole running configuration except for objects at some paths.
 
-    The saved file is kept.
+    The saved file is kept. The paths of removed objects are added to `touched`.
     """
-    # In targetcli mode cleared objects count as deleted: a save on leaving omits them. Otherwise
-    # leaving asks before the saved file loses them.
-    removed = [node.context.note_removed] if node.context.compat else []
+
+    def note(removed: Sequence[Operation]) -> None:
+        touched.extend(_paths_of(removed))
+        # In targetcli mode cleared objects count as deleted: a save on leaving omits them.
+        # Otherwise leaving asks before the saved file loses them.
+        if node.context.compat:
+            node.context.note_removed(removed)
+
     try:
-        object_operations.clear(node.lio, *removed, spared=spared)
+        object_operations.clear(node.lio, note, spared=spared)
     except PyshellError as error:
         if node.context.way != "boot":
             error.hint = f"{error.hint} 'undo' restores the removed objects.".lstrip()
         raise
+
+
+def _paths_of(operations: Sequence[Operation]) -> list[str]:
+    return [place.path for one in flat(operations) if (place := getattr(one, "place", None))]
 
 
 def forget_missing(node: Node) -> None:

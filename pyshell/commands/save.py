@@ -129,6 +129,7 @@ def saveconfig(
         run,
         effect,
         lambda: _must_be_writable(path.parent, to_make=store.default_file(node.lio).parent),
+        revisions=saving.revisions,
     )
 
 
@@ -189,8 +190,8 @@ def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
     )
 
 
-def save_on_leaving(node: Node) -> list[str]:
-    """Save to the boot file and return what to report.
+def save_on_leaving(node: Node) -> tuple[list[str], Sequence[int]]:
+    """Save to the boot file, and return what to report and which revisions it kept.
 
     Raises PyshellError if saved objects, or a change by another program, would be lost.
     """
@@ -204,7 +205,7 @@ def save_on_leaving(node: Node) -> list[str]:
         )
     saving = FileSaving(node.context, path, read_to_save(node.context))
     notes = [*saving.carry_over(), *saving.judge()]
-    return [*saving.save(notes), f"Configuration saved to {path}"]
+    return [*saving.save(notes), f"Configuration saved to {path}"], saving.revisions
 
 
 def lost_by_saving(node: Node) -> list[str]:
@@ -280,6 +281,8 @@ class FileSaving:
             _refuse_unconfirmed(context)
             document = cluster_control.to_save(context, document)
         self.document = document
+        self.revisions = self._boot.kept if self._boot is not None else []
+        """The revisions that the save kept of what was saved before."""
         self._running = document
         self._comment = comment or ""
         self._lost: list[str] = []
@@ -424,7 +427,8 @@ def save_storage_object(context: Context, path: Path, plugin: str, name: str) ->
         said = f"Storage Object '{plugin}:{name}' config saved to {path}."
         return Lines([*saving.save(), said])
 
-    return Work([f"Storage object {plugin}/{name} would be saved to {path}"], run)
+    would = f"Storage object {plugin}/{name} would be saved to {path}"
+    return Work([would], run, revisions=saving.revisions)
 
 
 def file_of(lio: Lio, text: str | None) -> Path:

@@ -52,7 +52,15 @@ def _saved_too(node: BackstoreNode, place: StorageObject, change: Change) -> Res
 
     save()  # raises if the file cannot be read or replaced, before anything is deleted
     told = "It would also be removed from the saved configuration"
-    return Sequential([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
+    revisions: list[int] = []
+
+    def run() -> Lines:
+        work = save()
+        lines = work.run().lines[:-1]
+        revisions.extend(work.revisions)
+        return Lines(lines)
+
+    return Sequential([change, Work([told], run, revisions=revisions)])
 
 
 def _tell_of_luns(node: BackstoreNode, operations: Sequence[Operation]) -> None:

@@ -89,8 +89,11 @@ def plan(
     prune: bool = False,
     keep: bool = False,
     refused: dict[str, str] | None = None,
+    hbas: listing.HbaNumbers | None = None,
 ) -> Plan:
     """Return the steps from `running` to `wanted`; `prune` deletes what is only running.
+
+    `hbas` are the numbers of storage objects, if other operations follow.
 
     With `keep`, running CHAP settings and identities of storage objects that the document of
     `wanted` omits are kept.
@@ -122,7 +125,7 @@ def plan(
         for path, item in wanted.items()
         if path in touched or path not in running
     }
-    steps = _Steps(lio, running, target).all(
+    steps = _Steps(lio, running, target, hbas or listing.HbaNumbers(lio)).all(
         {*created}, recreated, {*deleted}, {d.path: d for d in changed}
     )
     for index, pause in reversed(sessions.pauses(lio, [step.operation for step in steps])):
@@ -203,11 +206,11 @@ def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) ->
 class _Steps:
     """Collects the steps of a plan, with identifiers of this kernel."""
 
-    def __init__(self, lio: Lio, running: Items, target: Items) -> None:
+    def __init__(self, lio: Lio, running: Items, target: Items, hbas: listing.HbaNumbers) -> None:
         self._lio = lio
         self._running = running
         self._target = target
-        self._numbers = listing.HbaNumbers(lio)
+        self._numbers = hbas
         self._found: list[PlanStep] = []
 
     def all(

@@ -149,13 +149,14 @@ def open_existing(path: Path) -> int:
     return descriptor
 
 
-def open_own(path: Path, flags: int) -> int:
+def open_own(path: Path, flags: int, *, private: bool = True) -> int:
     """Return a descriptor of one of pyshell's own files, created if `flags` have O_CREAT.
 
     `flags` are O_RDWR and so on. The file gets mode 0600: another program may have created it with
-    more permissions. Raises OSError, NotPermittedError.
+    more permissions. Unless `private`, other users may be able to write to a folder above it.
+    Raises OSError, NotPermittedError.
     """
-    with _judged(path, private=True) as place:
+    with _judged(path, private=private) as place:
         descriptor = os.open(place.name, flags | _EXISTING, 0o600, dir_fd=place.folder)
     with paths.closed_if_it_fails(descriptor):
         found = os.fstat(descriptor)

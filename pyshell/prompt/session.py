@@ -131,7 +131,8 @@ def _run(shell: Shell, reader: Reader, typed: str) -> None:
     if len(lines) > 1:
         from pyshell.shell.atomic import run_block  # most lines are typed
 
-        run_block(shell, lines, lambda line: _run_line(shell, line))
+        with shell.executor.in_batch():
+            run_block(shell, lines, lambda line: _run_line(shell, line))
     elif lines:
         _run_line(shell, lines[0])
 

@@ -8,13 +8,16 @@ from itertools import islice
 from typing import Any
 
 from pyshell import names
+from pyshell.config.store import local
 from pyshell.render import SCHEMA, Format, json_text
 from pyshell.render.drawing import folded_lines
-from pyshell.text import aligned, one_line, output_line
+from pyshell.text import aligned, listed, one_line, output_line
 from pyshell.tree.results import RowKind, Rows, Table
 
 _HEAD = 2
 """Lines of headings of a table at a terminal."""
+_PATHS = 2
+"""How many paths a cell of a table shows."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -41,17 +44,24 @@ def _tsv(result: Rows) -> Iterator[str]:
     if result.headings:
         yield "\t".join(name for name, _ in result.columns)
     for row in result.rows:
-        cells = (_cell("text", value).translate(_ESCAPES) for value in row.values())
+        cells = (_plain(value).translate(_ESCAPES) for value in row.values())
         yield "\t".join(one_line(cell) for cell in cells)
 
 
 def _table(result: Rows, shown: Format) -> Iterator[str]:
     """Yield a table: at a terminal it fits the width, elsewhere cells are whole."""
-    headings = [name for name, _ in result.columns]
-    cells = [
+    every_name = [name for name, _ in result.columns]
+    every_cell = [
         [_cell(kind, value) for (_, kind), value in zip(result.columns, row.values(), strict=True)]
         for row in result.rows
     ]
+    shown_columns = [
+        index
+        for index, name in enumerate(every_name)
+        if name not in result.optional or any(row[index] for row in every_cell)
+    ]
+    headings = [every_name[index] for index in shown_columns]
+    cells = [[row[index] for index in shown_columns] for row in every_cell]
     if shown.terminal:
         lines = folded_lines(Table(headings, cells), shown.width, shown.painted)
         yield from lines if result.headings else islice(lines, _HEAD, None)
@@ -64,9 +74,20 @@ def _table(result: Rows, shown: Format) -> Iterator[str]:
 
 
 def _cell(kind: RowKind, value: Any) -> str:
-    """Return a value as text; sizes in units if they are of the kind size."""
+    """Return a value as text for people."""
     if value is None:
         return ""
     if kind == "size":
         return names.size_text(value)
+    if kind == "time":
+        return local(value)
+    return listed(value, _PATHS) if kind == "paths" else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """Return a value as text for programs."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

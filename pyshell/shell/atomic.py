@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyshell.tree.command import Command
 
 _UNCHANGED = "Nothing was changed."
-_OWN = frozenset({"begin", "commit", "abort", "undo"})
+_OWN = frozenset({"begin", "commit", "abort", "undo", "redo"})
 """Commands of lines that are run one by one: they are about the candidate or earlier commands."""
 
 
@@ -137,18 +137,18 @@ def _in_open_candidate(shell: Shell, lines: Sequence[str], run_line: Callable[[s
     candidate = shell.candidate
     assert candidate is not None
     path, previous = shell.executor.path, shell.executor.previous_path
-    before, newest = candidate.document(), undo.newest(candidate.lio)
+    before, known = candidate.document(), undo.numbers(candidate.lio)
     failed = _run(shell, lines, run_line)
     if failed is None:
         return True
     shell.executor.path, shell.executor.previous_path = path, previous
     shell.note(f"Line {failed} of {len(lines)} failed. The candidate is as before these lines.")
     candidate.put_back(before)
-    _forget_after(candidate, newest)
+    _forget_after(candidate, known)
     return False
 
 
-def _forget_after(candidate: Candidate, newest: object) -> None:
+def _forget_after(candidate: Candidate, known: Sequence[int]) -> None:
     """Forget how to undo what was put back."""
-    while (file := undo.newest(candidate.lio)) is not None and file != newest:
-        undo.forget(file)
+    for number in set(undo.numbers(candidate.lio)) - set(known):
+        undo.forget(candidate.lio, number)

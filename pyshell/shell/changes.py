@@ -7,16 +7,15 @@ terminated or lose a disk, and before objects are removed that the command line 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
 from pyshell.config.store import unconfirmed, undo
+from pyshell.config.store.change_log import DONE, PARTIAL, Objects, touched, touched_by
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import (
@@ -41,16 +40,15 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.settings import secret_path
 from pyshell.shell.console import Console
-from pyshell.shell.executor import Saving, marked
-from pyshell.shell.lock import locked
+from pyshell.shell.executor import Batch, Saving, marked
 from pyshell.shell.options import BOOT
+from pyshell.shell.recording import Recording, Records
 from pyshell.text import counted, joined, one_line
 from pyshell.tree.node import Context
-from pyshell.tree.results import Change, Lines, Work
+from pyshell.tree.results import Change, Lines, Reversal, Work
 
 if TYPE_CHECKING:
     from pyshell.config.candidate import Candidate
-    from pyshell.config.document import Document
     from pyshell.lio.operations.reservations import Reservations
     from pyshell.lio.sessions import Disturbed
     from pyshell.shell.deadlines import Deadline
@@ -62,14 +60,20 @@ class Changes:
     If `forced`, no question is asked.
     """
 
-    def __init__(self, context: Context, console: Console, saving: Saving) -> None:
+    def __init__(
+        self,
+        context: Context,
+        console: Console,
+        saving: Saving,
+        batch: Callable[[], Batch | None],
+    ) -> None:
         self.lio = context.lio
         self.removed: set[str] = set()
         """Paths that commands of this run deleted."""
         self._context = context
         self._console = console
         self._saving = saving
-        self.memory = UndoMemory(self.lio, console)
+        self.records = Records(self.lio, console, batch)
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Record what operations deleted: a save that omits it loses nothing.
@@ -109,13 +113,15 @@ class Changes:
             self.confirm(change)
         disturbed = self._disturbed(change)
         dropped = self._dropped(change.operations, "Dropped")
+        recording = self.records.new(line, from_start=change.recorded_before)
         with interrupts_held() as interrupted:
             with deadline.kept(line) if deadline is not None else nullcontext():
-                outcome, inverses = self._carried_out(change, line)
+                outcome, inverses = self._carried_out(change, recording)
             outcome.interrupted = outcome.interrupted or interrupted()
         if deadline is not None and not inverses:
             deadline.drop()
-        self._saving.note_change(changed=bool(inverses), way=change.way)
+        changed = any(not operation.personal for operation in inverses)
+        self._saving.note_change(changed=changed, way=change.way)
         self.note_removed(change.operations)
         data: dict[str, Any] = {"cut": _initiators(disturbed)} if disturbed else {}
         more = [*_has_disturbed(disturbed), *dropped]
@@ -123,7 +129,9 @@ class Changes:
             more += deadline.sentences
             data |= deadline.data
         self._tell(change, _sentences, more, data)
-        if deadline is None and not change.undoes:
+        if change.logged:
+            recording.done(Objects(), saves=True)
+        if deadline is None and change.reversal is None:
             self._note_unconfirmed()
         if change.way:  # undo and the like read the whole target, and may end at what is saved
             self._saving.settle(unchanged=change.way == "apply")
@@ -132,25 +140,39 @@ class Changes:
 
     def confirm(self, change: Change) -> None:
         """Ask about a change if that is necessary. Raises PyshellError if the answer is no."""
-        self._confirm(change.operations, change.named, undoes=change.undoes, asks=change.asks)
+        self._confirm(change.operations, change.named, reversal=change.reversal, asks=change.asks)
 
-    def _carried_out(self, change: Change, line: str) -> tuple[Outcome, Sequence[Operation]]:
-        """Carry out a change, and record how to undo it. Returns its inverses, too."""
+    def _carried_out(
+        self, change: Change, recording: Recording
+    ) -> tuple[Outcome, Sequence[Operation]]:
+        """Carry out a change, and record it. Returns its inverses, too. Raises PyshellError."""
+
+        def count(_: Operation, done: int, total: int) -> None:
+            recording.steps = done
+            self.lio.progress(done, total)
+
+        objects = touched_by(change.operations)
         try:
             with _of_whole(change):
-                outcome = carry_out(
-                    self.lio, change.operations, lambda _, *done: self.lio.progress(*done)
-                )
-        except PyshellError as error:
-            if error.left:
-                self.memory.keep_operations(line, error.left)
-            if self._console.compat and not self._console.options.json:
-                self._console.say(list(change.before))
+                outcome = carry_out(self.lio, change.operations, count, begin=recording.begin)
+        except BaseException as error:
+            recording.failed(objects, error.left if isinstance(error, PyshellError) else ())
+            if isinstance(error, PyshellError) and self._console.compat:
+                self._say_before(change)
             raise
         inverses = outcome.undo or _without_inverse(change)
-        if change.undoable:
-            self.memory.keep_operations(line, inverses)
+        if change.reversal is not None:
+            recording.reversed(change.reversal, outcome.inverses, objects)
+        elif inverses:
+            recording.keep_operations(inverses)
+            recording.done(objects)
+        else:
+            recording.forget()
         return outcome, inverses
+
+    def _say_before(self, change: Change) -> None:
+        if not self._console.options.json:
+            self._console.say(list(change.before))
 
     def _deadline(self, change: Change) -> Deadline | None:
         if change.confirm is None:
@@ -221,7 +243,7 @@ class Changes:
         operations: Sequence[Operation],
         named: Sequence[str] | None,
         *,
-        undoes: str = "",
+        reversal: Reversal | None = None,
         asks: str = "",
     ) -> None:
         """Ask before operations disturb sessions or remove objects not `named`, or if it `asks`.
@@ -242,8 +264,9 @@ class Changes:
         effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
         if not effect:
             return
-        if undoes:
-            effect = f"undoes '{undoes}' and {effect}"
+        if reversal is not None:
+            verb, _, what = reversal.action.partition(" ")
+            effect = f"{verb}es {what} and {effect}"
         to_type = _to_type(disturbed, named) if len(disturbed) > MOST_BY_KEY else ""
         asked = f"Type {to_type} to continue:" if to_type else "Continue? [y/N]"
         with self._context.lock_lent(0):
@@ -277,21 +300,17 @@ class Changes:
         changes = work.effect in ("loaded", "other")
         held = self._held() if changes else {}
         dropped = self._dropped(work.operations(), "Dropped") if held else []
+        recording = self.records.new(line)
         remembered = changes and not at_boot
         if remembered:
-            self.memory.keep_running(line)
+            recording.keep_running()
         try:
             shown = work.run()
         except BaseException:
-            if remembered:
-                self.memory.forget_if_unchanged(line)
+            self._record_failed(work, recording, remembered=remembered)
             self._saving.unsaved = self._saving.unsaved or changes
             raise
-        finally:
-            if not at_boot:
-                self.memory.keep_operations(line, work.undone_by)
-        if shown.idle and remembered:
-            self.memory.forget(line)
+        self._record_work(work, recording, shown, remembered=remembered)
         if work.effect is not None:
             self._saving.note_effect(work.effect)
         more = [*_has_disturbed(disturbed), *dropped, *self._restored(held, changes=changes)]
@@ -310,6 +329,30 @@ class Changes:
             if found is not None:
                 unconfirmed.drop(self.lio, found)
                 self.lio.machine.log(f"No longer waits to be confirmed: {found.what}")
+
+    def _record_work(
+        self, work: Work, recording: Recording, shown: Lines, *, remembered: bool
+    ) -> None:
+        """Record work that was done."""
+        if self._console.options.way != BOOT:
+            recording.keep_operations(work.undone_by)
+        if shown.idle and remembered:
+            recording.forget()
+        logged = bool(work.effect is not None or work.undone_by or work.revisions)
+        if logged and not shown.idle:
+            state = PARTIAL if shown.failure is not None else DONE
+            revision = work.revisions[-1] if work.revisions else None
+            saves = work.effect not in ("loaded", "other") and not work.undone_by
+            recording.done(touched(work.touched), state=state, saves=saves, revision=revision)
+
+    def _record_failed(self, work: Work, recording: Recording, *, remembered: bool) -> None:
+        """Record work that failed."""
+        if self._console.options.way != BOOT:
+            recording.keep_operations(work.undone_by)
+        if remembered and recording.is_unchanged():
+            recording.forget()
+        elif work.undone_by or work.effect in ("loaded", "other"):
+            recording.done(touched(work.touched), state=PARTIAL)
 
     def _foretell_work(self, work: Work) -> None:
         foreseen = work.foresee() if work.foresee is not None else Lines([])
@@ -347,8 +390,9 @@ class CandidateChanges(Changes):
     def __init__(
         self, context: Context, console: Console, saving: Saving, candidate: Candidate
     ) -> None:
-        super().__init__(context, console, saving)
+        super().__init__(context, console, saving, lambda: None)
         self.lio = candidate.lio
+        self.records = Records(self.lio, console, logged=False)
         self._candidate = candidate
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
@@ -411,11 +455,11 @@ def _reports_objects(change: Change) -> bool:
 def _of_whole(change: Change) -> Iterator[None]:
     """Do not tolerate that a part exists, such as a LUN's storage object: only the whole may.
 
-    Errors of an undo name the command that it undoes.
+    Errors of an undo or redo name the command.
     """
     try:
-        if change.undoes:
-            with undo.named_if_it_fails(change.undoes):
+        if change.reversal is not None:
+            with undo.named_if_it_fails(change.reversal.action, change.reversal.hint):
                 yield
         else:
             yield
@@ -435,78 +479,6 @@ def _settle_marks(context: Context, made: Collection[str], deleted: Collection[s
             store.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
         except PyshellError as error:  # the target is changed; that is what the exit status is of
             context.note(f"Could not record that this is no longer missing: {error}")
-
-
-class UndoMemory:
-    """Records how to undo lines. A failure is only noted, and does not stop the line."""
-
-    def __init__(self, lio: Lio, console: Console) -> None:
-        self._lio = lio
-        self._console = console
-
-    def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
-        """Record the operations that undo a line, in their order, if there are any."""
-        if not inverses:
-            return
-        try:
-            undo.keep_operations(self._lio, line, self._console.options.way, inverses)
-        except PyshellError as error:
-            self._not_kept(error)
-
-    def keep_running(self, line: str) -> Path | None:
-        """Record the whole running configuration; return the record's file if it is there."""
-        try:
-            return undo.keep_document(self._lio, line, self._console.options.way, self._running())
-        except PyshellError as error:
-            self._not_kept(error)
-            with suppress(PyshellError):  # the next undo must not undo the line before this one
-                why = Irreversible("the configuration before it could not be recorded")
-                undo.keep_operations(self._lio, line, self._console.options.way, [why])
-        return None
-
-    def forget_record(self, record: Path | None) -> None:
-        """Forget what `keep_running` recorded."""
-        with suppress(PyshellError, OSError):
-            if record is not None:
-                undo.forget(record)
-
-    def keep_preferences(self, line: str, before: Mapping[str, Any]) -> None:
-        """Record the values that preferences had, None for the default."""
-        if not before:
-            return
-        options = self._console.options
-        try:
-            with locked(self._lio.lock_file, options.lock_timeout, self._console.note):
-                undo.keep_preferences(self._lio, line, options.way, before)
-        except PyshellError as error:
-            self._not_kept(error)
-
-    def forget_if_unchanged(self, line: str) -> None:
-        """Forget a line that ended before it changed anything."""
-        with suppress(PyshellError, OSError):
-            done = undo.last(self._lio)
-            if done is not None and done.line == line and done.before is not None:
-                running = json.loads(json.dumps(self._running()))
-                if running == done.before:
-                    undo.forget(done.file)
-
-    def forget(self, line: str) -> None:
-        """Forget a line that changed nothing."""
-        try:
-            done = undo.last(self._lio)
-            if done is not None and done.line == line:
-                undo.forget(done.file)
-        except PyshellError as error:
-            self._console.note(f"'undo' still lists this line, which changed nothing: {error}")
-
-    def _running(self) -> Document:
-        from pyshell.config.running import read_running  # most changes need none of it
-
-        return read_running(self._lio)
-
-    def _not_kept(self, error: PyshellError) -> None:
-        # The change itself matters more, for example if /run is full.
-        self._console.note(f"'undo' cannot undo this: {error}")
 
 
 _NAMED = 3

@@ -40,6 +40,7 @@ _NEED_NO_TARGET = frozenset(
         "doctor",
         "exit",
         "help",
+        "history",
         "metrics",
         "pwd",
         "takeover",

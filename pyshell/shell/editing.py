@@ -169,13 +169,9 @@ class Editing:
 
     def _change(self, edited: Edited, line: str) -> None:
         """Carry out the change; if pyshell is killed meanwhile, `undo` returns to the beginning."""
-        memory = self._changes.memory
-        has_record = edited.change.confirm is not None  # its timer has one, and reverts it
-        record = None if has_record else memory.keep_running(line)
-        try:
-            self._changes.change(edited.change, line, forced=True)
-        finally:
-            memory.forget_record(record)
+        has_timer = edited.change.confirm is not None  # which has a record, and reverts it
+        edited.change.recorded_before = not has_timer
+        self._changes.change(edited.change, line, forced=True)
 
     def _reopen(self, text: KeptText, before: str, after: str, error: PyshellError) -> None:
         """Write errors above the text. Raises NotEditedError if the user left it with them."""

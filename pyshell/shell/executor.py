@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
     from pyshell.shell.changes import Changes
 
 
+@dataclass
+class Batch:
+    """Lines that run together: a file, standard input, or a pasted block."""
+
+    first: int | None = None
+    """The number of its first change."""
+
+
 class Executor:
     """Carries out results: changes, output, movements in the tree."""
 
@@ -62,6 +71,8 @@ class Executor:
         self._line = ""
         self._forced = False
         self._held: Held | None = None
+        self.batch: Batch | None = None
+        """The batch whose lines are running."""
         self._noted: set[str] = set()
         self._prepared: Changes | None = None
         """The changes of the open candidate."""
@@ -88,7 +99,16 @@ class Executor:
     def _own_changes(self) -> Changes:
         from pyshell.shell.changes import Changes  # most commands only read
 
-        return Changes(self._context, self._console, self._saving)
+        return Changes(self._context, self._console, self._saving, lambda: self.batch)
+
+    @contextmanager
+    def in_batch(self) -> Iterator[None]:
+        """Run lines in the block that `undo batch=true` undoes together."""
+        self.batch = Batch()
+        try:
+            yield
+        finally:
+            self.batch = None
 
     @contextmanager
     def changing(self, *, forced: bool, ready: bool) -> Iterator[None]:
@@ -208,11 +228,9 @@ class Executor:
             console.say(marked(preference.would))
             return
         before = console.preferences.set(preference.values)
-        if preference.then is not None:
-            preference.then()
-        elif preference.undoable and self.lio.may_change and not console.compat:
+        if preference.undoable and self.lio.may_change and not console.compat:
             changed = any(preference.values[name] != value for name, value in before.items())
-            self._own_changes.memory.keep_preferences(self._line, before if changed else {})
+            self._own_changes.records.keep_preferences(self._line, before if changed else {})
         console.say(list(preference.said))
 
     def _move(self, result: Go | Pick | Leave) -> None:
@@ -303,10 +321,12 @@ class Saving:
         if not self.changed and not (asked and self.may_have_changed and self._differs()):
             return []
         from pyshell.commands.save import save_on_leaving
+        from pyshell.shell.recording import Records, note_save
 
         console = self._console
         with locked(self._lio.lock_file, console.options.lock_timeout, console.note):
-            said = save_on_leaving(self._root())
+            said, revisions = save_on_leaving(self._root())
+            note_save(Records(self._lio, console), revisions)
         self.changed = self.unsaved = False
         return said
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -155,6 +155,10 @@ class Shell:
         """Return a preference."""
         return self.console.preference(name)
 
+    def set_preferences(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Store preferences of the user (None: the default), and return those before."""
+        return self.console.preferences.set(values)
+
     def note(self, text: str) -> None:
         """Print a note on standard error."""
         self.console.note(text)
@@ -258,10 +262,11 @@ def run_lines(
     if shell.compat and name == STDIN:
         lines = _as_targetcli_asks(shell, lines)
     try:
-        if atomic:
-            status, failed = _run_together(shell, lines, name)
-        else:
-            status, failed = _run_all(shell, lines, name, keep_going=keep_going)
+        with shell.executor.in_batch():
+            if atomic:
+                status, failed = _run_together(shell, lines, name)
+            else:
+                status, failed = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
         drop_candidate(shell)
         unsaved = shell.saving.unsaved_text("The changes so far are running, but not saved.")
@@ -314,7 +319,7 @@ def _half_done(name: str, failed: int, *, keep_going: bool) -> str:
     rest = "Run the failed lines" if keep_going else "Run the rest"
     return (
         f"Line {failed} of {name} failed: the changes by {done} are running, but not saved."
-        f" {rest} before 'saveconfig', or 'undo' them."
+        f" {rest} before 'saveconfig', or 'undo batch=true' to undo them."
     )
 
 

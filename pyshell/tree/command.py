@@ -473,6 +473,8 @@ PATH = ValueType("path", node_path, source="path", at=lambda node, path: node.ab
 CD_PATH = ValueType("path", node_path, source="path", at=_where_to)
 PATHS = ValueType("path,...", paths, at=lambda node, found: tuple(map(node.absolute, found)))
 CONFIGURATION = ValueType("configuration", file_name, source="configuration")
+CHANGE = ValueType("number", number, source="change")
+UNDONE_CHANGE = ValueType("number", number, source="undone")
 REVISION = ValueType("revision", plain_text, source="revision")
 STORAGE_OBJECT = ValueType("storage object", node_path, source="storage_object", at=_storage_object)
 SAVED_OBJECT = ValueType("storage object", plain_text, at=_saved_object)

@@ -82,6 +82,9 @@ class Context(Protocol):
     def preference(self, name: str) -> Any:
         """Return a preference."""
 
+    def set_preferences(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Store preferences of the user (None: the default), and return those before."""
+
     def note(self, text: str) -> None:
         """Print a note beside the command's result."""
 
@@ -115,11 +118,14 @@ class Node(ConfigNode):  # type: ignore[misc]
         "exit": "pyshell.commands.navigate",
         "get": "pyshell.commands.parameters",
         "help": "pyshell.commands.help",
+        "history": "pyshell.commands.history",
         "ls": "pyshell.commands.navigate",
         "pwd": "pyshell.commands.navigate",
+        "redo": "pyshell.commands.undo",
         "refresh": "pyshell.commands.navigate",
         "set": "pyshell.commands.parameters",
         "status": "pyshell.commands.navigate",
+        "undo": "pyshell.commands.undo",
     }
     """Commands that are functions of other modules, imported when one runs: name to module."""
     counted: ClassVar[str] = ""

@@ -111,8 +111,11 @@ class Table:
     data: Any = None
 
 
-RowKind = Literal["text", "number", "size", "flag"]
-"""The kind of a column's values: str, int, int (bytes) or bool; None if there is no value."""
+RowKind = Literal["text", "number", "size", "flag", "time", "paths"]
+"""The kind of a column's values; None if there is no value.
+
+str, int, int (bytes), bool, str as `2020-07-01T12:00:00Z`, or a list of str.
+"""
 
 
 @dataclass(eq=False)
@@ -131,6 +134,8 @@ class Rows:
     rows: Sequence[Row]
     headings: bool = True
     """Whether tables and tsv begin with the names of the columns."""
+    optional: Collection[str] = ()
+    """The columns that a table omits if they are empty."""
 
 
 @dataclass(eq=False)
@@ -142,6 +147,22 @@ class Stream:
 
     tables: Iterator[Table]
     in_pipe: int | None = None
+
+
+@dataclass(eq=False)
+class Reversal:
+    """What an undo or redo is about."""
+
+    action: str
+    """For questions and errors: such as `undo 'LINE'`."""
+    numbers: Sequence[int]
+    """The changes that it undoes or does again."""
+    keep: Callable[[Sequence[Operation | None], int], None]
+    """Records that it is done, given the inverse of each operation and its own number."""
+    again: bool = False
+    """Whether it does the changes again."""
+    hint: str = ""
+    """Added to errors."""
 
 
 @dataclass(eq=False)
@@ -164,10 +185,12 @@ class Change:
     """More of the JSON result."""
     way: str = ""
     """The source of the change that a later save records; by default that of the run."""
-    undoable: bool = True
-    """Whether `undo` can undo it."""
-    undoes: str = ""
-    """The command that it undoes, for errors; "" for none."""
+    reversal: Reversal | None = None
+    """What it undoes or does again, None for any other change."""
+    logged: bool = False
+    """Whether it is in the history although it has no operations."""
+    recorded_before: bool = False
+    """Whether `undo` returns to the configuration before it if pyshell is killed meanwhile."""
     named: Sequence[str] | None = ()
     """Paths of the objects that the command line names for removal; None if it names them all.
 
@@ -196,8 +219,6 @@ class Preference:
     """Sentences that a dry run shows in place of `said`."""
     undoable: bool = True
     """Whether `undo` undoes it."""
-    then: Callable[[], None] | None = None
-    """Called afterwards by an undo, which cannot be undone itself."""
 
 
 @dataclass(eq=False)
@@ -223,6 +244,10 @@ class Work:
     """More that is asked about, as "deletes …"; "" for nothing."""
     undone_by: list[Operation] = field(default_factory=list)
     """The operations that undo the work, in order: filled by `run` if it has no `effect`."""
+    touched: list[str] = field(default_factory=list)
+    """The paths of the objects that it touched: filled by `run`."""
+    revisions: list[int] = field(default_factory=list)
+    """The revisions that it kept of what was saved before: filled by `run`."""
 
 
 @dataclass(eq=False)

@@ -46,7 +46,6 @@ class RootNode(Node):
         "takeover": "pyshell.commands.takeover",
         "top": "pyshell.commands.monitor",
         "trace": "pyshell.commands.trace",
-        "undo": "pyshell.commands.apply",
         "unshare": "pyshell.commands.share",
         "version": "pyshell.commands.help",
     }

@@ -73,7 +73,7 @@ from pyshell.lio.operations.targets import (
     remove_tpg,
 )
 from pyshell.lio.storage_info import ARGUMENTS
-from pyshell.shell.changes import UndoMemory
+from pyshell.shell.recording import Recording
 
 TARGET = Target("iscsi", SERVER, ROOT)
 FIRST = Tpg(TARGET, 1)
@@ -644,13 +644,13 @@ def test_finding_8_a_document_with_two_objects_on_one_device_is_refused_and_doct
 def test_finding_66_a_signal_after_the_last_step_leaves_an_undo_entry(
     pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = UndoMemory.keep_operations
+    keep = Recording.keep_operations
 
-    def interrupted(memory: UndoMemory, line: str, inverses: Sequence[Operation]) -> None:
+    def interrupted(recording: Recording, inverses: Sequence[Operation]) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        keep(memory, line, inverses)
+        keep(recording, inverses)
 
-    monkeypatch.setattr(UndoMemory, "keep_operations", interrupted)
+    monkeypatch.setattr(Recording, "keep_operations", interrupted)
     assert pyshell.line("/backstores/ramdisk create one 1M").status == 130
     monkeypatch.undo()
     pyshell.must("undo")

@@ -52,6 +52,8 @@ class BootFile:
         self.config_dir = config_dir
         self.mark_file = mark_file
         self.path = config_dir / NAME
+        self.kept: list[int] = []
+        """The revisions that saves kept of what was saved before."""
         self._warn = warn
         self._warned = False
 
@@ -266,6 +268,7 @@ class BootFile:
             highest = max(remembered.last_revision, int(newest.word) if newest else 0)
             revisions.write(self.config_dir, highest + 1, before, author)
             remembered.last_revision = highest + 1
+            self.kept.append(highest + 1)
         return {old: author, new: about}
 
     # Restoring

@@ -129,6 +129,8 @@ class Operation(ABC):
     """The storage object whose data undoing cannot restore, known once it is done."""
     hints: ClassVar[Mapping[int, str]] = {}
     """What to do when the kernel refuses it, by errno (row 37)."""
+    personal: ClassVar[bool] = False
+    """It changes only what belongs to the user, as preferences, and nothing of the target."""
     waits: ClassVar[bool] = False
     """It mostly waits in the kernel, so that several of its kind can run in parallel."""
 
@@ -308,6 +310,8 @@ class Outcome:
     changed: bool = False
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
+    inverses: list[Operation | None] = field(default_factory=list)
+    """The inverse of each operation, None if it changed nothing."""
     lost: list[StorageObject] = field(default_factory=list)
     """Those whose data the inverses cannot restore."""
     interrupted: int = 0
@@ -334,13 +338,17 @@ def carry_out(
     notice: Callable[[Operation, int, int], None] | None = None,
     *,
     for_good: bool = False,
+    begin: Callable[[], None] | None = None,
 ) -> Outcome:
     """Check all operations, then do them; if one fails, undo those before it and raise.
 
-    With `for_good`, those before it are kept, and inverses may be missing. Ctrl-C and the like are
-    held back while a step runs and then count as a failure of the next.
+    `begin` is called between the check and the first operation. With `for_good`, those before a
+    failed one are kept, and inverses may be missing. Ctrl-C and the like are held back while a step
+    runs and then count as a failure of the next.
     """
     check(lio, operations)
+    if begin is not None and operations:
+        begin()
     outcome = Outcome()
     fabrics = {found.name for found in listing.fabrics_in_use(lio)}
     with interrupts_held() as interrupted:
@@ -351,6 +359,7 @@ def carry_out(
                 if isinstance(attempted, BaseException):
                     failure = failure or (operation, attempted)
                     continue
+                outcome.inverses.append(attempted)
                 if attempted is not None:
                     outcome.undo.insert(0, attempted)
                     outcome.changed = True

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshell import names
 from pyshell.commands import topics
@@ -22,9 +23,12 @@ from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
 from pyshell.lio.storage_info import unused_devices
 from pyshell.shell.completion import Candidate, Value
-from pyshell.text import counted
+from pyshell.text import counted, one_line
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import GLOBAL
+
+if TYPE_CHECKING:
+    from pyshell.config.store.undo import Head
 
 _NUMBER = re.compile(r"\d+$")
 
@@ -119,6 +123,31 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
         about = found.about
         told = (store.local(about.time), about.user, about.way, about.comment)
         yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
+
+
+def _changes(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield the changes that can be undone, the newest first."""
+    from pyshell.config.store import undo
+
+    for number in reversed(undo.numbers(node.lio)):
+        found = undo.head_of(node.lio, number)
+        yield from _change(number, found and found[0])
+
+
+def _undone_changes(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield the changes that are undone, the next to do again first."""
+    from pyshell.config.store import undo
+
+    for number in undo.undone_numbers(node.lio):
+        yield from _change(number, undo.undone_head(node.lio, number))
+
+
+def _change(number: int, found: Head | None) -> Iterator[Candidate]:
+    from pyshell.config import store
+
+    if found is not None:
+        at = store.local(found.about.time)
+        yield Candidate(str(number), f"{one_line(found.line)} by {found.about.user}, {at}")
 
 
 def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
@@ -349,6 +378,8 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "file": _files,
     "revision": _revisions,
     "configuration": _configurations,
+    "change": _changes,
+    "undone": _undone_changes,
     "device": _devices,
     "disk": _disks,
     "columns": _columns(),

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `history`: the changes of this host's target, from the log."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+from pyshell.config.store import change_log, moment
+from pyshell.config.store import undo as journal
+from pyshell.config.store.change_log import ChangeLog, Entry
+from pyshell.errors import PyshellError, UsageError
+from pyshell.lio import Lio
+from pyshell.tree.command import PATH, ValueType, command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Result, Row, RowKind, Rows
+
+_UNDONE = "undone"
+_AGO = re.compile(r"([0-9]{1,6})[ \t]*(s|sec|m|min|h|d|w)", re.IGNORECASE | re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DAYS = {"today": 0, "yesterday": 1}
+# Each with the unit that it is exact to.
+_FORMS = (
+    ("%Y-%m-%d", timedelta(days=1)),
+    ("%Y-%m-%dT%H:%M", timedelta(minutes=1)),
+    ("%Y-%m-%dT%H:%M:%S", timedelta(seconds=1)),
+)
+_COLUMNS: tuple[tuple[str, RowKind], ...] = (
+    ("number", "number"),
+    ("time", "time"),
+    ("user", "text"),
+    ("source", "text"),
+    ("state", "text"),
+    ("undo", "number"),
+    ("batch", "number"),
+    ("revision", "number"),
+    ("command", "text"),
+    ("objects", "paths"),
+)
+_IF_ANY = ("batch", "revision")
+
+
+@dataclass(frozen=True)
+class Period:
+    """A time as given: from its first instant to the first after it."""
+
+    start: datetime
+    end: datetime
+
+
+def period(text: str) -> Period:
+    """Read a time, such as `2026-11-29`, `2026-11-29T14:00`, `yesterday` or `2h` (ago).
+
+    It is local unless it ends in `Z`. Raises UsageError.
+    """
+    now = datetime.now().astimezone()
+    word = text.strip()
+    if ago := _AGO.fullmatch(word):
+        begin = now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2][0].lower()])
+        return Period(begin, begin)
+    if word.lower() in _DAYS:
+        day = now.date() - timedelta(days=_DAYS[word.lower()])
+        word = day.isoformat()
+    utc = word.upper().endswith("Z")
+    for form, unit in _FORMS:
+        with suppress(ValueError, OverflowError):
+            found = datetime.strptime(word.rstrip("Zz").replace(" ", "T"), form)
+            zone = moment("2000-01-01T00:00:00Z") if utc else None
+            begin, end = (
+                one.replace(tzinfo=zone.tzinfo) if zone is not None else one.astimezone()
+                for one in (found, found + unit)
+            )
+            return Period(begin, end)
+    raise UsageError(
+        f"'{text}' is not a time.", "Write 2026-11-29, 2026-11-29T14:00, yesterday or 2h (ago)."
+    )
+
+
+TIME = ValueType("time", period)
+
+
+@command(
+    rows=True,
+    in_candidate="running",
+    examples=(
+        "history",
+        "history limit=20",
+        "history path=/iscsi since=yesterday",
+        "history user=lee since=2026-11-29T14:00 until=2h -o jsonl",
+    ),
+)
+def history(
+    node: Node,
+    path: Annotated[
+        str | None, PATH, "Only changes of the object at this path, or of objects below it."
+    ] = None,
+    *,
+    user: Annotated[str | None, "Only changes by this user. Default: all users."] = None,
+    since: Annotated[
+        Period | None, TIME, "Only changes from this time on, as 2026-11-29, yesterday or 2h (ago)."
+    ] = None,
+    until: Annotated[Period | None, TIME, "Only changes up to this time."] = None,
+    limit: Annotated[int | None, "Only so many, the newest. Default: all."] = None,
+) -> Result:
+    """List the changes of this host's target, the newest first.
+
+    Each has a number, by which 'undo NUMBER' returns to the state before it; the column undo is
+    empty if that is not possible, as after a reboot. The source is prompt, one-liner, batch (a file
+    or standard input) or boot. Lines of one batch have the number of its first change in the column
+    batch.
+
+    The state is done, undone, failed (a step failed; the steps before it were undone), partial (it
+    failed after some changes) or unfinished (pyshell ended before the command did, or it is still
+    running). For a save, the revision is the one that it kept of what was saved before.
+
+    Times are local; in json, jsonl and tsv, they are UTC. The log is
+    /var/log/pyshell/changes.jsonl, readable by root only; it is rotated by size. Every change is
+    also sent to systemd's journal: journalctl -t pyshell.
+
+    Changes by other programs are not listed.
+    """
+    every = entries(node)
+    known = undoable(node.lio)
+    chosen = [
+        entry
+        for entry in reversed(every)
+        if (path is None or path == "/" or entry.objects.touch(path))
+        and (user is None or entry.about.user == user)
+        and _is_within(entry, since, until)
+    ]
+    rows = [Row(str(entry.number), partial(_values, entry, known)) for entry in chosen[:limit]]
+    return Rows(_COLUMNS, rows, optional=_IF_ANY)
+
+
+def entries(node: Node) -> list[Entry]:
+    """Return all known changes, the oldest first, with the state `undone` of those undone.
+
+    A batch of one change is none. Raises PyshellError.
+    """
+    logged, damaged = ChangeLog(node.lio).read()
+    if damaged:
+        node.context.note(f"The log has {damaged} damaged lines, which are not shown.")
+    highest = logged[-1].number if logged else 0
+    every = [*logged, *_not_logged(node.lio, highest)]
+    undone: set[int] = set()
+    for entry in every:
+        undone = (undone | set(entry.undid)) - set(entry.redid)
+    lines = Counter(entry.batch for entry in every)
+    return [
+        replace(
+            one,
+            state=_UNDONE if one.number in undone else one.state,
+            batch=one.batch if lines[one.batch] > 1 else None,
+        )
+        for one in every
+    ]
+
+
+def _not_logged(lio: Lio, logged: int) -> Iterator[Entry]:
+    """Yield the changes after the last logged one: they run, or were not logged."""
+    for number in undoable(lio):
+        if number > logged and (found := journal.head_of(lio, number)) is not None:
+            head, complete = found
+            state = change_log.DONE if complete else change_log.UNFINISHED
+            yield Entry(number, head.about, head.line, state, batch=head.batch)
+
+
+def undoable(lio: Lio) -> Sequence[int]:
+    """Return the numbers of changes that `undo` knows, lowest first; none if it cannot be read."""
+    with suppress(PyshellError):
+        return journal.numbers(lio)
+    return ()
+
+
+def _is_within(entry: Entry, since: Period | None, until: Period | None) -> bool:
+    at = moment(entry.about.time)
+    assert at is not None
+    return (since is None or at >= since.start) and (until is None or at <= until.end)
+
+
+def _values(entry: Entry, known: Sequence[int]) -> Sequence[Any]:
+    about = entry.about
+    return (
+        entry.number,
+        about.time,
+        about.user,
+        about.way,
+        entry.state,
+        entry.number if entry.number in known else None,
+        entry.batch,
+        entry.revision,
+        entry.line,
+        list(entry.objects.paths),
+    )
