@@ -34,6 +34,7 @@ PACKAGING = ROOT / "packaging"
 UNITS = sorted((PACKAGING / "systemd").iterdir())
 RESTORE = "pyshell-restore.service"
 MISSING = "pyshell-missing.service"
+METRICS = "pyshell-metrics.service"
 RULE = (PACKAGING / "udev/90-pyshell.rules").read_text()
 # Options that give a service mounts, a network or a device policy of its own.
 _NAMESPACES = re.compile(
@@ -122,7 +123,7 @@ def test_the_kernel_opens_files_in_the_hosts_own_namespaces(unit: str) -> None:
     assert _NAMESPACES.findall(text(unit)) == []
 
 
-@pytest.mark.parametrize("unit", [RESTORE, MISSING, "pyshell-save.service"])
+@pytest.mark.parametrize("unit", [RESTORE, MISSING, "pyshell-save.service", METRICS])
 @pytest.mark.parametrize(
     "line", ["LimitCORE=0", "MemoryDenyWriteExecute=yes", "SystemCallFilter=~@resources"]
 )
@@ -137,6 +138,19 @@ def test_the_saving_service_writes_to_its_own_folders_only() -> None:
     """Finding 53."""
     assert values("pyshell-save.service", "ProtectSystem") == ["strict"]
     assert values("pyshell-save.service", "ReadWritePaths") == ["-/etc/target -/run"]
+
+
+def test_the_metrics_service_serves_at_loopback_and_writes_nothing(pyshell: Pyshell) -> None:
+    (address,) = [one.removeprefix("ADDRESS=") for one in values(METRICS, "Environment")]
+    (line,) = values(METRICS, "ExecStart")
+    program, *words = shlex.split(line.replace("${ADDRESS}", address))
+    assert program == "/usr/bin/pyshell"
+    assert pyshell("--dry-run", *words).done().out == (
+        "Metrics would be served at http://127.0.0.1:9814/metrics (dry run)\n"
+    )
+    assert values(METRICS, "ProtectSystem") == ["strict"]
+    assert values(METRICS, "ReadWritePaths") == []
+    assert values(METRICS, "CapabilityBoundingSet") == ["CAP_DAC_READ_SEARCH"]
 
 
 def test_both_services_are_confined_alike() -> None:

@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
@@ -26,6 +29,7 @@ SIZE = 1 << 24
 RESTORE = "pyshell-restore.service"
 WATCH = "pyshell-missing.service"
 SAVE = "pyshell-save.service"
+METRICS = "pyshell-metrics.service"
 # Seconds of the restore's wait: enough to see that it waits and make a disk on a busy machine.
 WAIT = 20
 
@@ -127,6 +131,50 @@ def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
         assert f"{TPG}/luns/lun1" not in status
         wait_for("the look to end", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
         initiator.stop()
+
+
+def scraped() -> str:
+    """Return the metrics that the unit serves, "" if it does not yet."""
+    try:
+        with urlopen("http://127.0.0.1:9814/metrics", timeout=TIME_LIMIT) as answer:
+            return str(answer.read(), "utf-8")
+    except OSError:
+        return ""
+
+
+def test_the_confined_unit_serves_what_root_reads_and_can_change_nothing(lee: Path) -> None:
+    """It has a mount namespace of its own, which keeps no file system of the host busy."""
+    export_lee(lee)
+    started("saveconfig")
+    Path("/run/later.img").write_bytes(bytes(SIZE))
+    run("mkfs.ext4", "-q", "/run/later.img")
+    folder = Path("/run/mounted")
+    folder.mkdir()
+    with booted(wait=0) as systemd:
+        try:
+            systemd.shell("mount --make-rshared /")  # systemd does it, but not in a container
+            systemd.shell(f"mount -o loop /run/later.img {folder}")
+            assert systemd("start", METRICS).returncode == 0
+            wait_for("the metrics", lambda: scraped() != "", TIME_LIMIT)
+            families = {one.name: one for one in text_string_to_metric_families(scraped())}
+            own = text_string_to_metric_families(started("metrics").stdout)
+            assert [one.name for one in own] == list(families)
+            assert [one.value for one in families["pyshell_unsaved"].samples] == [0]
+            assert [one.value for one in families["pyshell_portal_up"].samples] == [1]
+            pid = systemd("show", "--property=MainPID", "--value", METRICS).stdout.strip()
+            within = f"nsenter -t {pid} -m sh -c"
+            for path in (
+                "/etc/target/saveconfig.json",
+                f"/sys/kernel/config/target/iscsi/{SERVER}",
+            ):
+                systemd.shell(f"! {within} 'touch {path}/new || echo > {path}'")
+            systemd.shell(f"umount {folder}")
+            associated = ("losetup", "--associated", "/run/later.img")
+            wait_for("the loop device to be free", lambda: run(*associated).stdout == "")
+            assert systemd("stop", METRICS).returncode == 0
+            assert systemd.state(METRICS) == "inactive", systemd.journal(METRICS)
+        finally:
+            started("clearconfig", "confirm=true")
 
 
 def test_the_confined_unit_saves_what_runs_when_it_is_stopped(lee: Path) -> None:
