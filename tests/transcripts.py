@@ -17,7 +17,7 @@ from pathlib import Path
 import forkserver
 from driver import TIME_LIMIT, at_keyboard, clean_environment
 
-_TYPED = re.compile(r"(?:(?P<host>\w+)# |/\S*> |.*\[y/N\] )(?P<line>.*)")
+_TYPED = re.compile(r"(?:(?P<host>\w+)# |/\S*(?: \(candidate\))?> |.*\[y/N\] )(?P<line>.*)")
 
 
 @dataclass
