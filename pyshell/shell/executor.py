@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from pyshell.config import store
-from pyshell.config.store import unconfirmed
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -385,6 +384,10 @@ class Saving:
 
 def unconfirmed_text(lio: Lio) -> str:
     """Return a note on a change that a timer reverts unless it is confirmed, "" without one."""
+    if not store.has_deadline(lio):
+        return ""
+    from pyshell.config.store import unconfirmed  # few changes have a deadline
+
     with suppress(PyshellError):
         found = unconfirmed.current(lio)
         if found is not None:

@@ -167,6 +167,8 @@ def unmark(mark_file: Path) -> None:
             mark_file.unlink(missing_ok=True)
 
 
+DEADLINE = "confirm/state.json"
+"""File below `Lio.run_dir`: the record of the last change with a deadline."""
 REMOVED = "removed.json"
 """File below `Lio.run_dir`, which is cleared at boot: objects deleted since the last save."""
 
@@ -195,6 +197,11 @@ def forget_removed(run_dir: Path) -> None:
     """Remove the record of deleted objects after a save."""
     with contextlib.suppress(OSError):
         (run_dir / REMOVED).unlink(missing_ok=True)
+
+
+def has_deadline(lio: Lio) -> bool:
+    """Return whether a change with a deadline is on record, in any state (see `unconfirmed`)."""
+    return os.path.exists(lio.run_dir / DEADLINE)
 
 
 OUTSIDE = "outside"

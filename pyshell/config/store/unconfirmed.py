@@ -17,14 +17,22 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pyshell.config.store import About, from_json, local, moment, now, utc
+from pyshell.config.store import (
+    DEADLINE,
+    About,
+    from_json,
+    has_deadline,
+    local,
+    moment,
+    now,
+    utc,
+)
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
@@ -189,8 +197,8 @@ def forget_ended(lio: Lio) -> None:
 
 def forget(lio: Lio) -> None:
     """Remove the record. Raises PyshellError."""
-    for name in ("state.json", "before.json"):
-        _remove(_folder(lio) / name)
+    _remove(lio.run_dir / DEADLINE)
+    _remove(_folder(lio) / "before.json")
 
 
 def current(lio: Lio) -> Unconfirmed | None:
@@ -222,14 +230,14 @@ def last(lio: Lio) -> Unconfirmed | None:
 
 def is_recorded(lio: Lio) -> bool:
     """Return whether there is a record, in any state: usually there is none."""
-    return os.path.exists(_folder(lio) / "state.json")
+    return has_deadline(lio)
 
 
 def recorded(lio: Lio) -> Unconfirmed | None:
     """Return the record in any state, None without one. Raises PyshellError if it is damaged."""
     if not is_recorded(lio):
         return None
-    file = _folder(lio) / "state.json"
+    file = lio.run_dir / DEADLINE
     try:
         found = _from_json(reading.parse_json(reading.read(file).data))
     except NotFoundError:
@@ -278,7 +286,7 @@ def _from_json(data: Any) -> Unconfirmed:
 
 def _write(lio: Lio, found: Unconfirmed) -> None:
     data = asdict(found)
-    writing.replace(_folder(lio) / "state.json", (json.dumps(data) + "\n").encode())
+    writing.replace(lio.run_dir / DEADLINE, (json.dumps(data) + "\n").encode())
 
 
 def _remove(file: Path) -> None:
@@ -287,4 +295,4 @@ def _remove(file: Path) -> None:
 
 
 def _folder(lio: Lio) -> Path:
-    return lio.run_dir / "confirm"
+    return (lio.run_dir / DEADLINE).parent
