@@ -102,17 +102,24 @@ def _less(depth: int | None) -> int | None:
 
 
 def _line(branch: Branch, margin: str, style: Style) -> str:
+    """Return the line of a branch, which begins with its mark if the tree has marks."""
+    if branch.mark not in _MARKS:
+        return _unmarked_line(branch, margin, style)
+    return style.painted(_MARKS[branch.mark], branch.mark) + _unmarked_line(
+        branch, margin[1:], style, 1
+    )
+
+
+def _unmarked_line(branch: Branch, margin: str, style: Style, used: int = 0) -> str:
     paint = style.painted
     head = f"{margin}{'o' if style.round_nodes else '+'}- "
-    if branch.mark:
-        head = f"{paint(_MARKS.get(branch.mark, 'plain'), branch.mark)}{head[1:]}"
     shown = one_line(branch.name)
     name = paint("off" if branch.off else "name", shown)
     if not style.summaries:
         return head + name
     label = one_line(branch.label)
     # The last column stays empty, as in targetcli: head, name, blank, dots, " [", label, "]".
-    room = style.width - 1 - len(head) - len(shown) - len(label) - 3
+    room = style.width - used - 1 - len(head) - len(shown) - len(label) - 3
     dots = "." * max(room, MINIMUM_DOTS)
     if style.paint is None:
         return f"{head}{name} {dots} [{label}]"

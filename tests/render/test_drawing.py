@@ -128,3 +128,18 @@ def test_the_label_stands_for_a_missing_summary(
     summary: str, healthy: bool | None, label: str
 ) -> None:
     assert branch("a", summary=summary, healthy=healthy).label == label
+
+
+def test_marks_are_in_the_first_column() -> None:
+    new, gone = branch("new"), branch("gone", summary="removed")
+    new.mark, gone.mark = "+", "-"
+    top = branch("/", new, gone)
+    top.mark = " "
+    lines = list(draw(Tree(top), Style(40)))
+    assert lines[0].startswith("  o- /")
+    assert lines[1].startswith("+   o- new ")
+    assert lines[2].startswith("-   o- gone ")
+    assert {len(line) for line in lines} == {40}
+    painted = list(draw(Tree(top), Style(40, paint=lambda part, text: f"<{part}>{text}")))
+    assert painted[1].startswith("<good>+   o- <name>new ")
+    assert painted[2].startswith("<bad>-   o- <name>gone ")
