@@ -55,6 +55,7 @@ class Candidate:
             document = read_running(running)
             self.begun: Items = items(document, running.root)
             """What was running when it was opened."""
+            _require_room(self._folder, self.begun)
             self.lio = _empty(running, self._folder / "copy", document)
             _seed(self.lio, document)
             self.base: Items = self._fitted(self.items())
@@ -210,6 +211,26 @@ def _new_folder(above: Path) -> tuple[int, Path]:
         descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor, made
+
+
+_FILES = {identifiers.StorageObject: 110, identifiers.Lun: 12, identifiers.MappedLun: 8}
+"""About how many files a copy has for an object of a kind."""
+_FILES_OF_OTHERS = 60
+_BYTES = 1024
+"""About how much a file takes: most are further names of others."""
+
+
+def _require_room(folder: Path, found: Items) -> None:
+    """Raise if a copy of a configuration would not fit into a folder, as on a small /run."""
+    wanted = sum(_FILES.get(type(item.place), _FILES_OF_OTHERS) for item in found.values())
+    room = os.statvfs(folder)
+    there = min(room.f_favail if room.f_files else wanted, room.f_bavail * room.f_frsize // _BYTES)
+    if there < wanted:
+        raise PyshellError(
+            f"A candidate needs about {wanted} files, and {folder.parent} has room for {there}.",
+            "Enlarge its file system, such as by 'mount -o remount,nr_inodes=4M,size=4G /run', or"
+            " use apply.",
+        )
 
 
 def _sweep(folder: Path) -> None:

@@ -342,3 +342,17 @@ def test_attributes_that_the_running_kernel_lacks_cannot_be_set(target: Pyshell)
         )
         assert ran.status != 0
         assert "emulate_caw" in ran.err
+
+
+def test_a_folder_without_room_is_reported(
+    target: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = os.statvfs(target.folder)
+    values = list(room)
+    values[7] = 100  # f_favail
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(values))
+    ran = target.batch(["begin"])
+    assert ran.status == 1
+    assert "A candidate needs about" in ran.err
+    assert "has room for 100." in ran.err
+    without_folders(target)
