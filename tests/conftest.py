@@ -26,6 +26,7 @@ _LONGEST = (
     "test_rpm.py", "test_packaging.py", "test_pacemaker.py", "test_cloud_init.py",
     "test_cluster_lines.py",
     "test_ansible.py", "test_completions.py", "test_check_random.py", "test_killed.py",
+    "test_edit.py", "test_screen_edit.py",
 )  # fmt: skip
 # Whatever of the caller's environment changes what pyshell does or how it shows it.
 _FOREIGN = (

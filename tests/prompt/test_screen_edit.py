@@ -94,12 +94,14 @@ def test_errors_questions_and_the_change(desk: Desk, columns: int) -> None:
 
 
 def test_ctrl_c_is_for_the_editor_and_the_terminal_is_as_before(desk: Desk, columns: int) -> None:
-    desk.let("trap 'echo CAUGHT' INT; echo WAITING; stty -echo raw isig; sleep 60; sleep 0.1")
+    desk.let(
+        "trap 'caught=1; echo CAUGHT' INT; stty -echo raw isig; echo WAITING;"
+        ' while [ -z "$caught" ]; do sleep 0.1; done'
+    )
     with Screen(desk.pyshell.folder, columns=columns, environment=desk.environment) as screen:
         screen.prompt(LABELLED)
         screen.type(f"edit{ENTER}")
         screen.see("WAITING")
-        time.sleep(0.2)
         screen.type("\x03")
         screen.see("CAUGHT")
         screen.see("Nothing was changed.")

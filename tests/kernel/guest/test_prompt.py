@@ -23,13 +23,13 @@ PATIENCE = 120  # seconds: the guest's processor is emulated
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def terminal(*before: str) -> pexpect.spawn[str]:
+def terminal(*before: str, **environment: str) -> pexpect.spawn[str]:
     """Return pyshell at a pseudo-terminal, at its first prompt; `before` are words before it."""
     first, *words = [*before, sys.executable, "-m", "pyshell"]
     made = pexpect.spawn(
         first,
         words,
-        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **environment},
         dimensions=(50, WIDTH),
         timeout=PATIENCE,
         encoding="utf-8",
@@ -38,8 +38,37 @@ def terminal(*before: str) -> pexpect.spawn[str]:
     return made
 
 
+def editing(script: Path) -> None:
+    """Edit a setting, whose session goes on, and one that would end it: the answer is no."""
+    attribute = Path(f"/sys/kernel/config/target/iscsi/{SERVER}/tpgt_1/attrib/login_timeout")
+    script.write_text('#!/bin/sh\nsed -i \'s/"login_timeout": 15/"login_timeout": 20/\' "$1"\n')
+    script.chmod(0o700)
+    shell = terminal(EDITOR=str(script))
+    shell.send(f"edit {TPG}\r")
+    shell.expect_exact("login_timeout: 15 -> 20")
+    shell.expect_exact("This changes 1 object.")
+    shell.expect_exact("[y/N]")
+    shell.send("y\r")
+    shell.expect_exact("1 changed")
+    shell.expect_exact(EDITING)
+    assert attribute.read_text() == "20\n"
+    script.write_text('#!/bin/sh\nsed -i \'s/"enable": true/"enable": false/\' "$1"\n')
+    shell.send(f"edit {TPG}\r")
+    shell.expect_exact(f"terminates the session of {CLIENT}")
+    shell.expect_exact("[y/N]")
+    shell.send("n\r")
+    shell.expect_exact("Your text is kept in")
+    shell.expect_exact(EDITING)
+    shell.send("undo\r")
+    shell.expect_exact("Undid 'edit")
+    assert attribute.read_text() == "15\n"
+    (kept,) = Path("/run/pyshell/edit").glob("*/configuration.jsonc")
+    assert '"enable": false' in kept.read_text()
+    end(shell)
+
+
 def test_field_failure_45_a_no_at_the_prompt_leaves_all_as_it_was(
-    lee: Path, initiator: Initiator
+    lee: Path, initiator: Initiator, tmp_path: Path
 ) -> None:
     export_lee(lee)
     pyshell("saveconfig")
@@ -48,6 +77,8 @@ def test_field_failure_45_a_no_at_the_prompt_leaves_all_as_it_was(
     initiator.login(SERVER)
     disk = initiator.disk(SERVER)
     before = pyshell("-o", "json", "ls").stdout
+    editing(tmp_path / "editor")
+    assert initiator.disk(SERVER) == disk
 
     shell = terminal()
     shell.send(f"{TPG}/luns delete 0\r")
