@@ -126,7 +126,8 @@ def _call(
         from jeepney.io.blocking import open_dbus_connection
     except ImportError as error:
         raise NotFoundError(
-            "The D-Bus library jeepney is missing.", "Run: pip install jeepney"
+            "The D-Bus library jeepney is missing.",
+            "Install python3-jeepney, or the extra 'tcmu' of pyshell-lio.",
         ) from error
     deadline = time.monotonic() + seconds
     address = DBusAddress(path, bus_name=SERVICE, interface=interface)
