@@ -16,7 +16,7 @@ from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
 from pyshell.config.stable import stable
-from pyshell.config.store import clustered, losses, unconfirmed
+from pyshell.config.store import clustered, losses
 from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
@@ -392,7 +392,10 @@ class FileSaving:
             return []
         prefer = self._context.preference
         store.forget_removed(self._context.lio.run_dir)
-        unconfirmed.forget_ended(self._context.lio)
+        if store.has_deadline(self._context.lio):
+            from pyshell.config.store import unconfirmed  # few changes have a deadline
+
+            unconfirmed.forget_ended(self._context.lio)
         return self._boot.save(
             self.document,
             store.now(self._context.way, self._comment),
@@ -405,6 +408,10 @@ class FileSaving:
 
 def _refuse_unconfirmed(context: Context) -> None:
     """Raise ConflictError while a timer can still revert the running configuration."""
+    if not store.has_deadline(context.lio):
+        return
+    from pyshell.config.store import unconfirmed
+
     found = unconfirmed.current(context.lio)
     if found is not None:
         raise ConflictError(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
-from pyshell.config.store import unconfirmed, undo
+from pyshell.config.store import undo
 from pyshell.config.store.change_log import DONE, PARTIAL, Objects, touched, touched_by
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError, UsageError
 from pyshell.lio import Lio, listing
@@ -183,7 +183,7 @@ class Changes:
 
     def _note_unconfirmed(self) -> None:
         """Note that a change with an earlier deadline, if there is one, is reverted with this."""
-        if unconfirmed.is_recorded(self.lio):
+        if store.has_deadline(self.lio):
             from pyshell.shell.deadlines import note_others
 
             note_others(self.lio, self._console)
@@ -324,6 +324,10 @@ class Changes:
 
     def _end_unconfirmed(self) -> None:
         """End the timer of an unconfirmed change: the target was stopped or started as a whole."""
+        if not store.has_deadline(self.lio):
+            return
+        from pyshell.config.store import unconfirmed  # few changes have a deadline
+
         with suppress(PyshellError):
             found = unconfirmed.current(self.lio)
             if found is not None:
