@@ -113,7 +113,7 @@ def reverted(lio: Lio, found: Unconfirmed) -> None:
 def undone(node: Node, found: Unconfirmed) -> Change:
     """Return the change that reverts an unconfirmed change that the undo journal lacks."""
     titles = (f"Undid {found.what}", f"Would undo {found.what}")
-    change = _reverted(node, titles, "undo", lambda: reverted(node.lio, found))
+    change = _reverted(node, found, titles, "undo", lambda: reverted(node.lio, found))
     change.reversal = Reversal(f"undo '{found.line}'", (), lambda *_: None)
     return change
 
@@ -126,13 +126,24 @@ def expired(node: Node, found: Unconfirmed) -> Change:
         node.lio.machine.announce(f"Reverted, as it was not confirmed: {found.what}")
 
     titles = (f"Reverted {found.what}", f"Would revert {found.what}")
-    return _reverted(node, titles, "timer", then)
+    return _reverted(node, found, titles, "timer", then)
 
 
-def _reverted(node: Node, titles: tuple[str, str], way: str, then: Callable[[], None]) -> Change:
+def _reverted(
+    node: Node,
+    timed: Unconfirmed,
+    titles: tuple[str, str],
+    way: str,
+    then: Callable[[], None],
+) -> Change:
     data, file = unconfirmed.before(node.lio)
     document, left = cluster_control.to_restore(node.context, typed(data, str(file)))
     wanted = items(document, node.lio.root)
     running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
+    running = {
+        path: item
+        for path, item in running.items()
+        if path in wanted or not is_below_any(path, timed.kept)
+    }
     found = plan(node.lio, running, wanted, prune=True)
     return brought(node, found, titles, way, then=then)

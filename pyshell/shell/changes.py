@@ -36,6 +36,7 @@ from pyshell.lio.operations.base import (
     Outcome,
     carry_out,
     check,
+    flat,
     interrupts_held,
 )
 from pyshell.lio.settings import secret_path
@@ -287,11 +288,7 @@ class Changes:
         try:
             self._work(work, line)
         finally:
-            changes = work.effect in ("loaded", "other")
-            if changes and console.options.way == BOOT:
-                self._end_unconfirmed()
-            elif changes or work.undone_by:
-                self._note_unconfirmed()
+            self._after_work(work)
 
     def _work(self, work: Work, line: str) -> None:
         console = self._console
@@ -322,17 +319,24 @@ class Changes:
         if shown.failure is not None:
             raise shown.failure
 
-    def _end_unconfirmed(self) -> None:
-        """End the timer of an unconfirmed change: the target was stopped or started as a whole."""
-        if not store.has_deadline(self.lio):
+    def _after_work(self, work: Work) -> None:
+        """See to the timer of an unconfirmed change, if there is one."""
+        changes = work.effect in ("loaded", "other")
+        if not (changes or work.undone_by) or not store.has_deadline(self.lio):
+            return
+        if self._console.options.way != BOOT:
+            self._note_unconfirmed()
             return
         from pyshell.config.store import unconfirmed  # few changes have a deadline
 
         with suppress(PyshellError):
             found = unconfirmed.current(self.lio)
-            if found is not None:
+            if changes and found is not None:  # the target was stopped or started as a whole
                 unconfirmed.drop(self.lio, found)
                 self.lio.machine.log(f"No longer waits to be confirmed: {found.what}")
+                return
+            added = [one for one in flat(work.undone_by) if isinstance(one, Deletion)]
+            unconfirmed.keep(self.lio, [one.place.path for one in added])
 
     def _record_work(
         self, work: Work, recording: Recording, shown: Lines, *, remembered: bool

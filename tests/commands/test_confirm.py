@@ -392,6 +392,29 @@ def test_a_stop_of_the_target_ends_it(
     assert running(pyshell)["targets"] == []
 
 
+def test_missing_objects_that_a_unit_adds_meanwhile_are_kept(
+    pyshell: Pyshell, timer: Timer, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = pyshell.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    assert late is not None
+    pyshell.must("clearconfig confirm=true")
+    pyshell.simulator.machine.remove(late.path)
+    assert pyshell("restoreconfig", "wait=0").status == 6
+    assert not is_same(pyshell, files[0])
+    pyshell(f"{TPG} set attribute login_timeout=20").done()
+    other = pyshell.folder.parent / "other.json"
+    pyshell("saveconfig", str(other)).done()
+    other.write_text(other.read_text().replace('"login_timeout": 20', '"login_timeout": 25'))
+    made(pyshell, other)
+    pyshell.simulator.machine.add(late)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYSHELL_WAY", "boot")
+        pyshell("restoreconfig", "missing_only=true").done()
+    timer.tick(after=301).done()
+    pyshell(f"{TPG} set attribute login_timeout=15").done()
+    assert is_same(pyshell, files[0])
+
+
 def test_what_a_cluster_controls_is_refused(
     pyshell: Pyshell, timer: Timer, files: tuple[Path, Path]
 ) -> None:

@@ -18,6 +18,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -67,6 +68,8 @@ class Unconfirmed:
     state: State = "starting"
     error: str = ""
     """Why the last attempt to revert it failed."""
+    kept: tuple[str, ...] = ()
+    """Paths of missing objects that a systemd unit added meanwhile: they are not reverted."""
     ended: str = ""
     """When it was confirmed or reverted, in the format of `utc`."""
     by: str = ""
@@ -182,6 +185,13 @@ def end(lio: Lio, found: Unconfirmed, state: Literal["confirmed", "reverted"], b
     lio.machine.stop_timer(found.unit)
 
 
+def keep(lio: Lio, paths: Iterable[str]) -> None:
+    """Note objects that were added meanwhile and are not to be reverted. Raises PyshellError."""
+    found = current(lio)
+    if found is not None:
+        _write(lio, replace(found, kept=(*found.kept, *paths)))
+
+
 def drop(lio: Lio, found: Unconfirmed) -> None:
     """Remove the record and stop the timer. Raises PyshellError."""
     forget(lio)
@@ -280,6 +290,7 @@ def _from_json(data: Any) -> Unconfirmed:
         expires=float(data["expires"]),
         undo=int(data["undo"]),
         state=state,
+        kept=tuple(map(str, data["kept"])),
         **texts,
     )
 
