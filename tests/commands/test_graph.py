@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from driver import CLIENT, DATA, SERVER, TPG, Pyshell
+from driver import CLIENT, ROOT, SERVER, TPG, Pyshell
 
-PICTURE = DATA / "topology.svg"
+PICTURE = ROOT / "docs/topology.svg"
 OTHER = "iqn.2020-07.192.168.56.106:backup"
 SHOWN = (
     f"share /dev/mapper/lee-lee.lv to={CLIENT} name=lee_block target={SERVER}"
@@ -36,8 +36,8 @@ def shown(pyshell: Pyshell) -> str:
 def test_the_guide_shows_the_picture_that_is_drawn(pyshell: Pyshell) -> None:
     """`PYTHONPATH=tests python -m tests.commands.test_graph` draws it anew."""
     assert shown(pyshell) == PICTURE.read_text(encoding="utf-8")
-    guide = (DATA.parents[1] / "docs/guide.md").read_text(encoding="utf-8")
-    assert "(../tests/data/topology.svg)" in guide
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    assert "(topology.svg)" in guide
 
 
 def test_what_runs_is_drawn_with_who_is_logged_in(exported: Pyshell) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from driver import CLIENT, SERVER, TPG
 from prompt.screen import CTRL_C, CTRL_L, ENTER, TAB, Screen
 
-PICTURE = Path(__file__).with_name("tour.svg")
+PICTURE = Path(__file__).parents[2] / "docs" / "tour.svg"
 COLUMNS, ROWS = 101, 22
 
 
