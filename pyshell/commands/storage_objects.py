@@ -108,9 +108,11 @@ def clear_reservation(
     initiators, which has the effect of CLEAR. For a holder without an ACL (demo mode), the LUN is
     created again: all its initiators lose their registrations.
 
-    A logged-in initiator whose LUN is created again may get I/O errors meanwhile. First make sure
-    that the holder no longer writes to the disk: the reservation may be what prevents damage.
-    'undo' cannot restore a reservation.
+    A logged-in initiator whose LUN is created again may get I/O errors meanwhile. If it is its LUN
+    0, the TPG is disabled for that time: all its sessions end, and initiators log in again.
+
+    First make sure that the holder no longer writes to the disk: the reservation may be what
+    prevents damage. 'undo' cannot restore a reservation.
     """
     found = reservations.read(node.lio, node.place)
     if found is None:

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from pyshell.host import Machine, file_text, procnet
 from pyshell.lio import Lio, listing, settings
@@ -334,12 +334,19 @@ def disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
 
 def pauses(lio: Lio, operations: Sequence[Operation]) -> list[tuple[int, Operation]]:
     """Return what to insert before which operations, so that no session reads zeros as LUN 0."""
-    return lun_zero.pauses(operations, lambda tpg: {_owner(one) for one in of_tpg(lio, tpg)})
+    return lun_zero.pauses(operations, partial(_owners, lio))
 
 
 def held(lio: Lio, operations: Sequence[Operation]) -> list[Operation]:
     """Return operations with their `pauses`."""
-    return lun_zero.held(operations, lambda tpg: {_owner(one) for one in of_tpg(lio, tpg)})
+    return lun_zero.held(operations, partial(_owners, lio))
+
+
+def _owners(lio: Lio, tpg: Tpg) -> set[lun_zero.Owner] | None:
+    """Return whose LUN 0 sessions of a TPG use, None if the TPG is not enabled or cannot be."""
+    if not is_on(lio.kernel, f"{tpg.folder}/enable"):
+        return None
+    return {_owner(one) for one in of_tpg(lio, tpg)}
 
 
 def _owner(session: Session) -> lun_zero.Owner:

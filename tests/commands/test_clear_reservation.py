@@ -61,14 +61,17 @@ def test_the_holder_loses_it_and_the_others_stay_registered(cluster: Pyshell) ->
     ran = cluster.line(f"{DISK} clear_reservation").done()
     assert ran.lines == [
         f"Cleared the reservation of block/lee_block held by {CLIENT}.",
-        f"Took a disk from {CLIENT} at {TPG.split('/')[2]}/tpg1, from 192.168.56.105.",
+        *(
+            f"Terminated the session of {one} at {TPG.split('/')[2]}/tpg1, from 192.168.56.105."
+            for one in (CLIENT, OTHER)
+        ),
     ]
     assert initiators(cluster, "holders") == []
     assert initiators(cluster) == [OTHER]
     assert CLIENT not in stored(cluster)
     assert OTHER in stored(cluster)
     assert cluster.line(f"ls {TPG}").out == before
-    cluster.must(f"reserve {OTHER} type=write_exclusive aptpl=true")
+    cluster.must(f"login {OTHER}", f"reserve {OTHER} type=write_exclusive aptpl=true")
     assert initiators(cluster, "holders") == [OTHER]
 
 
@@ -103,6 +106,8 @@ def test_all_registrations_are_removed(cluster: Pyshell) -> None:
 def test_all_registrants_hold_it(cluster: Pyshell) -> None:
     cluster.must(
         f"{DISK} clear_reservation",
+        f"login {OTHER}",
+        f"login {CLIENT}",
         f"reserve {OTHER} type=write_exclusive_all_registrants",
         f"reserve {CLIENT}",
     )
@@ -149,7 +154,8 @@ def test_if_it_fails_it_reports_whether_the_kernel_dropped_the_reservation(
     cluster: Pyshell, act: str, dropped: bool
 ) -> None:
     before, file = reserved(cluster), stored(cluster)
-    number = ["unlink", "rmdir", "mkdir", "symlink"].index(act)
+    # The first one disables the TPG.
+    number = 1 + ["unlink", "rmdir", "mkdir", "symlink"].index(act)
     with refusing(number, errno.EBUSY) as acts:
         ran = cluster.line(f"{DISK} clear_reservation")
     assert ran.status == 5

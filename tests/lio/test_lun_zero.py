@@ -136,6 +136,7 @@ def test_of_a_deleted_lun_0_is_said_that_reads_return_zeros(shared: Pyshell) -> 
 ROOT = "/none"
 SERVERS_TPG = Tpg(Target("iscsi", SERVER, ROOT), 1)
 ONE = NodeAcl(SERVERS_TPG, CLIENT)
+OTHERS = NodeAcl(SERVERS_TPG, OTHER)
 LUN = Lun(SERVERS_TPG, 0)
 MAPPED = MappedLun(ONE, 0)
 EXPORTED = StorageObject("block", "disk1", 0, ROOT)
@@ -150,7 +151,13 @@ AGAIN: list[Operation] = [
 def test_what_is_already_disabled_or_has_no_session_is_left_alone() -> None:
     off = SetEnabled(SERVERS_TPG, False)
     assert held([off, *AGAIN], lambda tpg: {ONE}) == [off, *AGAIN]
-    assert held(AGAIN, lambda tpg: set()) == AGAIN
+    assert held(AGAIN, lambda tpg: None) == AGAIN
+    assert held(AGAIN, lambda tpg: {OTHERS}) == AGAIN
+
+
+def test_without_any_session_one_can_begin_meanwhile() -> None:
+    made = held(AGAIN, lambda tpg: set())
+    assert made == [PauseTpg(SERVERS_TPG, False), *AGAIN, PauseTpg(SERVERS_TPG, True)]
 
 
 def test_a_session_without_an_acl_has_the_numbers_of_the_tpg() -> None:
@@ -161,7 +168,7 @@ def test_a_session_without_an_acl_has_the_numbers_of_the_tpg() -> None:
 
 def test_earlier_pauses_are_replaced_and_a_lone_one_is_kept() -> None:
     pauses = [PauseTpg(SERVERS_TPG, False), PauseTpg(SERVERS_TPG, True)]
-    assert held([pauses[0], *AGAIN, pauses[1]], lambda tpg: set()) == AGAIN
-    assert held([*AGAIN, pauses[1]], lambda tpg: set()) == [*AGAIN, pauses[1]]
+    assert held([pauses[0], *AGAIN, pauses[1]], lambda tpg: {OTHERS}) == AGAIN
+    assert held([*AGAIN, pauses[1]], lambda tpg: {OTHERS}) == [*AGAIN, pauses[1]]
     gone: list[Operation] = [EndSession(ONE), UnmapLun(MAPPED), DeleteNodeAcl(ONE)]
     assert held(gone, lambda tpg: {ONE}) == gone

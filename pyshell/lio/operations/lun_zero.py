@@ -34,33 +34,31 @@ Owner = NodeAcl | Tpg
 """Who has a LUN 0: the initiator of an ACL, or those of a TPG without an ACL."""
 
 
-def pauses(
-    operations: Sequence[Operation], logged_in: Callable[[Tpg], Collection[Owner]]
-) -> list[tuple[int, Operation]]:
-    """Return what to insert before which operations, so that no session goes on without LUN 0.
+_LoggedIn = Callable[[Tpg], Collection[Owner] | None]
+"""Returns the owners of a TPG that have sessions, None if it lets nobody log in."""
 
-    `logged_in` returns the owners of a TPG that have sessions.
-    """
+
+def pauses(operations: Sequence[Operation], logged_in: _LoggedIn) -> list[tuple[int, Operation]]:
+    """Return what to insert before which operations, so that no session goes on without LUN 0."""
     gaps = _gaps(operations)
     found: list[tuple[int, Operation]] = []
-    for tpg in dict.fromkeys(map(_tpg_of, gaps)):
+    for tpg in dict.fromkeys(_tpg_of(gap.owner) for gap in gaps):
+        own = [gap for gap in gaps if _tpg_of(gap.owner) == tpg]
         having = logged_in(tpg)
-        own = [gap for owner, gap in gaps.items() if owner in having and _tpg_of(owner) == tpg]
-        if not own or _is_disabled(tpg, operations[: min(gap.begin for gap in own)]):
+        if having is None or _is_disabled(tpg, operations[: min(gap.begin for gap in own)]):
             continue
-        if any(gap.recreated for gap in own):
+        # Without any session, one can begin meanwhile: of an initiator that was disconnected.
+        cut = [gap for gap in own if gap.owner in having or (gap.recreated and not having)]
+        if any(gap.recreated for gap in cut):
             begin, end = _range(tpg, operations)
             found += [(begin, PauseTpg(tpg, False)), (end, PauseTpg(tpg, True))]
         else:
-            found += [
-                (gap.begin, EndSession(gap.owner)) for gap in own if isinstance(gap.owner, NodeAcl)
-            ]
+            acls = [(gap.begin, gap.owner) for gap in cut if isinstance(gap.owner, NodeAcl)]
+            found += [(begin, EndSession(acl)) for begin, acl in acls]
     return sorted(found, key=lambda one: one[0])
 
 
-def held(
-    operations: Sequence[Operation], logged_in: Callable[[Tpg], Collection[Owner]]
-) -> list[Operation]:
+def held(operations: Sequence[Operation], logged_in: _LoggedIn) -> list[Operation]:
     """Return operations with their `pauses`."""
     made = list(_without_pauses(operations))
     for index, pause in reversed(pauses(made, logged_in)):
@@ -93,7 +91,7 @@ def _tpg_of(owner: Owner) -> Tpg:
 
 @dataclass
 class _Gap:
-    """The time in which an owner with a session has no LUN 0."""
+    """The time in which an owner has no LUN 0."""
 
     owner: Owner
     begin: int
@@ -101,7 +99,7 @@ class _Gap:
     recreated: bool = False
 
 
-def _gaps(operations: Sequence[Operation]) -> dict[Owner, _Gap]:
+def _gaps(operations: Sequence[Operation]) -> list[_Gap]:
     """Return the gaps that end: LUN 0 is created again, or its ACL deleted."""
     begun: dict[Owner, _Gap] = {}
     for index, exists, owner in _zeros(operations):
@@ -110,7 +108,7 @@ def _gaps(operations: Sequence[Operation]) -> dict[Owner, _Gap]:
         elif owner in begun:
             begun[owner].recreated = True
     deleted = {one.place for one in flat(operations) if isinstance(one, DeleteNodeAcl)}
-    return {owner: gap for owner, gap in begun.items() if gap.recreated or owner in deleted}
+    return [gap for owner, gap in begun.items() if gap.recreated or owner in deleted]
 
 
 def _zeros(operations: Iterable[Operation]) -> Iterator[tuple[int, bool, Owner]]:

@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import mmap
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..commands import run, wait_for
@@ -36,6 +43,35 @@ def start_of(disk: Path) -> bytes:
     return wait_for(f"{disk} to be read", read)
 
 
+@contextmanager
+def read_meanwhile(disk: Path) -> Iterator[Counter[str]]:
+    """Read the first block again and again, past the cache; count what was read."""
+    found: Counter[str] = Counter()
+    ended = threading.Event()
+    descriptor = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+    block = mmap.mmap(-1, 4096)
+
+    def read() -> None:
+        while not ended.is_set():
+            try:
+                os.preadv(descriptor, [block], 0)
+                found["data" if block[: len(DATA)] == DATA else "other"] += 1
+            except OSError:
+                found["error"] += 1
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        wait_for("the first reads", lambda: found["data"] > 10)
+        yield found
+        read_before = found.total()
+        wait_for("reads afterwards", lambda: found.total() > read_before + 10)
+    finally:
+        ended.set()
+        reader.join()
+        os.close(descriptor)
+
+
 def test_disk_secret_and_reservation_are_kept(lee: Path, initiator: Initiator) -> None:
     export_lee(lee, CHAP)
     initiator.start(CHAP)
@@ -51,12 +87,24 @@ def test_disk_secret_and_reservation_are_kept(lee: Path, initiator: Initiator) -
     ):
         run("sg_persist", "--out", *words, str(disk))
 
-    said = batch("/backstores/block/lee_block rename data1", "/backstores/block/data1 info")
+    with read_meanwhile(disk) as reads:
+        said = batch("/backstores/block/lee_block rename data1", "/backstores/block/data1 info")
+    assert set(reads) == {"data"}
     assert f"Terminated the session of {initiator.name}" in said
     assert start_of(disk) == DATA
     assert wwid(disk) == known
     assert f"reservation: Write Exclusive Access, held by {initiator.name}\n" in said
     assert f"{initiator.name} (key {int(KEY, 16):#018x})" in said
+
+    wanted = Path("/run/wanted.json")
+    batch(f"saveconfig {wanted}")
+    document = json.loads(wanted.read_text())
+    document["storage_objects"][0]["wwn"] = "another-number"
+    wanted.write_text(json.dumps(document))
+    with read_meanwhile(disk) as reads:
+        said = batch(f"{TPG}/luns/lun0 rename 1", "undo", f"apply {wanted}", "undo")
+    assert set(reads) == {"data"}
+    assert said.count(f"Terminated the session of {initiator.name}") in (1, 2)
 
     said = batch(
         f"{TPG}/acls/{initiator.name}/mapped_lun0 rename 3",
