@@ -19,8 +19,8 @@ def start() -> int:
         sys.path[:] = _trusted(sys.path)
         os.environ["PATH"] = _SEARCH_PATH  # libraries look programs up in it, too
         os.environ.pop("DBUS_SYSTEM_BUS_ADDRESS", None)  # root asks the system's own bus alone
-        if os.getppid() != 1:  # only systemd's own units run at boot
-            os.environ.pop("PYSHELL_WAY", None)
+        if os.getppid() != 1 and os.environ.get("PYSHELL_WAY") == "boot":
+            del os.environ["PYSHELL_WAY"]  # only systemd's own units run at boot
     from pyshell.cli import main
 
     return main()

@@ -19,7 +19,15 @@ from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.host.programs import EXPIRE, EXPIRE_AFTER
 from pyshell.render import error_lines
-from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
+from pyshell.shell.options import (
+    BOOT,
+    CLUSTER,
+    Invocation,
+    Options,
+    is_targetcli,
+    parse_argv,
+    usage,
+)
 from pyshell.text import output_line
 
 _USAGE = """\
@@ -54,8 +62,9 @@ def run(found: Invocation) -> int:
     streams = (sys.stdout, sys.stderr, sys.stdin)
     shell = open_shell(found.simulate, found.config_dir, found.options, streams, warn)
     if found.words:
-        if os.environ.get("PYSHELL_WAY") == BOOT:  # set by the systemd units
-            shell.options.way = BOOT
+        way = os.environ.get("PYSHELL_WAY", "")  # set by systemd's units and the cluster's agent
+        if way in (BOOT, CLUSTER):
+            shell.options.way = way
         return run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty() and not found.atomic:
         if found.options.rows:

@@ -34,6 +34,7 @@ CLIENT = "iqn.2020-07.192.168.56.105:client"
 TPG = f"/iscsi/{SERVER}/tpg1"
 # What whoever makes a fileio storage object, or sets a short secret, is told beside its sentence.
 _TOLD_BESIDE = (
+    "the cluster does not keep this change",
     "is sparse", "takes all its space", "Its cache is write-back", "password is shorter than 12",
     "is longer than 16 bytes: initiators such as Windows refuse it.",
     "The credentials have no effect: CHAP is off.",

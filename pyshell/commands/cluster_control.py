@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pyshell.config import document_file
@@ -13,8 +13,11 @@ from pyshell.config.model import Items
 from pyshell.config.store import clustered
 from pyshell.config.store.clustered import Clustered
 from pyshell.errors import ConflictError, PyshellError, UsageError
-from pyshell.lio.configfs import is_below
+from pyshell.lio.operations.base import Operation, flat
 from pyshell.tree.node import Context
+
+OWN_SOURCES = ("cluster", "boot")
+"""Sources of changes that are the cluster's own, or cannot ask it."""
 
 
 def to_save(context: Context, document: Document) -> Document:
@@ -43,18 +46,26 @@ def refuse_unread(context: Context, *, force: bool) -> None:
         )
 
 
-def refuse_overwriting(context: Context, path: Path, target: str | None, *, force: bool) -> None:
+def refuse_overwriting(
+    context: Context,
+    path: Path,
+    target: str | None,
+    *,
+    force: bool = False,
+    without: str = "all targets",
+) -> None:
     """Refuse to save all targets as a cluster's document, or one target over that of another.
 
-    Raises UsageError or ConflictError. `force` allows to overwrite a document.
+    `without` is what is saved without `target`, `force` allows to overwrite a document. Raises
+    UsageError or ConflictError.
     """
     folder = context.lio.config_dir / clustered.FOLDER
     if os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
         return
     if target is None:
         raise UsageError(
-            f"{path} would put all targets under cluster control.",
-            "Give one by target=WWN, or a file in another folder.",
+            f"{path} would put {without} under cluster control.",
+            "Save one with 'saveconfig FILE target=WWN', or give a file in another folder.",
         )
     try:
         known = document_file.load(path).get("targets", [])
@@ -130,19 +141,33 @@ def refused(context: Context, path: str) -> ConflictError:
     )
 
 
+def note_change(context: Context, operations: Iterable[Operation]) -> None:
+    """Note that the documents of objects that operations change should be changed instead."""
+    if context.compat or context.way in OWN_SOURCES:
+        return
+    ours = clustered.read(context.lio.config_dir)
+    for root, file in ours.changed(path for one in flat(operations) if (path := path_of(one))):
+        context.note(
+            f"{root} is under cluster control ({file}): the cluster does not keep this change."
+            " Change that file on all hosts, then the resource's checksum ('help clusters')."
+        )
+
+
+def path_of(operation: Operation) -> str:
+    """Return the path of the object that an operation changes, "" if it has none."""
+    place = getattr(operation, "place", None) or getattr(operation, "tpg", None)
+    return str(getattr(place, "path", ""))
+
+
 def refuse_change(context: Context, paths: Sequence[str]) -> None:
     """Raise ConflictError if an object at one of the paths belongs to what a cluster starts.
 
     The cluster would start it with its old name or device, on the next host at the latest.
     """
     ours = clustered.read(context.lio.config_dir)
-    known = {**ours.storage, **ours.targets}
-    for path in paths:
-        for root, file in known.items():
-            if is_below(path, root):
-                raise ConflictError(
-                    f"{root} is under cluster control ({file}).",
-                    "Let the cluster stop it, change this file on all hosts, and let it start it"
-                    " again.",
-                    unchanged=True,
-                )
+    for root, file in ours.changed(paths):
+        raise ConflictError(
+            f"{root} is under cluster control ({file}).",
+            "Let the cluster stop it, change this file on all hosts, and let it start it again.",
+            unchanged=True,
+        )

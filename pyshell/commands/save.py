@@ -423,6 +423,7 @@ def _refuse_unconfirmed(context: Context) -> None:
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
     """Return the work of saving one storage object into a file with others (field failure 17)."""
     writing.require_writable(path)
+    cluster_control.refuse_overwriting(context, path, None, without="all its targets")
 
     running = read_to_save(context)
     saved = load_trusted(path).document if os.path.lexists(path) else {}

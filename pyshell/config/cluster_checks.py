@@ -84,7 +84,7 @@ def missing_target(document: DocumentEntry, wwn: str) -> Problem:
 
 
 def cluster_problems(lio: Lio, document: DocumentEntry, wwn: str | None) -> Iterator[Problem]:
-    """Yield what makes a document unfit for a cluster, beside the problems of any document.
+    """Yield what keeps a cluster from using a document, beside the problems of any document.
 
     `wwn` is the target that the cluster moves, if the document has several.
     """

@@ -100,7 +100,7 @@ def _document(lio: Lio, file: Path) -> Iterator[Finding]:
     errors = sum(one.level == "error" for one in found) - untrusted
     if errors:
         check = pyshell(lio, "check", str(file), cluster=True)
-        message = f"it is not fit for a cluster: {counted(errors, 'error')}"
+        message = f"a cluster cannot use this document: {counted(errors, 'error')}"
         yield warning(str(file), message, choices=[check])
 
 

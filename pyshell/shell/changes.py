@@ -106,6 +106,7 @@ class Changes:
         deadline = self._deadline(change)
         if deadline is not None:
             deadline.require_possible()
+        self._note_clustered(change)
         if self.is_dry_run():
             self.check(change)
             self._foretell(change, deadline)
@@ -174,6 +175,15 @@ class Changes:
     def _say_before(self, change: Change) -> None:
         if not self._console.options.json:
             self._console.say(list(change.before))
+
+    def _note_clustered(self, change: Change) -> None:
+        """Note what belongs to a cluster, unless its document is applied or a change undone."""
+        own = change.way in ("apply", "rollback", "undo", "redo", "timer")
+        if own or not os.path.isdir(self.lio.config_dir / store.CLUSTER_FOLDER):
+            return
+        from pyshell.commands import cluster_control
+
+        cluster_control.note_change(self._context, change.operations)
 
     def _deadline(self, change: Change) -> Deadline | None:
         if change.confirm is None:

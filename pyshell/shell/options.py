@@ -29,6 +29,8 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds to wait for another program's change."""
 ONE_LINER = "one-liner"
 """The source of changes by a command that is given as arguments."""
+CLUSTER = "cluster"
+"""Source of changes by the cluster's resource agent."""
 BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
 FORMATS_OF_ALL = ("text", "json")
@@ -179,7 +181,7 @@ class Options:
     plain: bool = False
     """Whether the prompt reads line by line, as for screen readers."""
     way: str = ONE_LINER
-    """The source of the commands: one-liner, batch, prompt, or boot; revisions record it."""
+    """The source of the commands: one-liner, batch, prompt, cluster or boot, as in revisions."""
     colour: str = "auto"
     lock_timeout: float = DEFAULT_TIMEOUT
     lines_from_stdin: bool = False

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
+from pyshell.config.store import CLUSTER_FOLDER
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import listing, rtslib, settings
 from pyshell.lio.configfs import is_on, text_or_none
@@ -214,7 +215,18 @@ class TargetNode(ObjectNode[Target]):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the target."""
-        return shown_facts({"wwn": self.place.wwn, "fabric": self.place.fabric_name}, secrets=True)
+        facts = {"wwn": self.place.wwn, "fabric": self.place.fabric_name}
+        return shown_facts({**facts, **self._cluster()}, secrets=True)
+
+    def _cluster(self) -> dict[str, str]:
+        """Return the document that puts the target under cluster control, if one does."""
+        folder = self.lio.config_dir
+        if self.context.compat or not os.path.isdir(folder / CLUSTER_FOLDER):
+            return {}
+        from pyshell.config.store import clustered  # most targets are not a cluster's
+
+        file = clustered.read(folder).targets.get(self.place.path)
+        return {"under cluster control": str(file)} if file is not None else {}
 
 
 class MergedTargetNode(TpgNode):

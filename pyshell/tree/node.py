@@ -67,7 +67,7 @@ class Context(Protocol):
 
     @property
     def way(self) -> str:
-        """The source of a change: prompt, one-liner, batch, boot, apply, rollback, edit,
+        """The source of a change: prompt, one-liner, batch, cluster, boot, apply, rollback, edit,
         commit, undo.
         """
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.config import document_file
 from pyshell.config.store import clustered
 
 OTHER = "iqn.2020-07.192.168.56.101:other"
@@ -205,7 +206,10 @@ def test_a_save_where_only_it_runs_does_not_say_that_nothing_runs(saved_before: 
 def test_not_all_targets_are_put_under_control(moved: Pyshell) -> None:
     ran = moved("saveconfig", str(cluster_file(moved).with_name("all.json")))
     assert ran.status == 2
-    assert "would put all targets under cluster control. Give one by target=WWN" in ran.err
+    assert (
+        "would put all targets under cluster control. Save one with 'saveconfig FILE target=WWN'"
+        in ran.err
+    )
 
 
 def test_the_document_of_another_target_is_not_overwritten(moved: Pyshell) -> None:
@@ -668,3 +672,57 @@ def test_one_target_is_compared_with_its_document(moved: Pyshell) -> None:
     wwn = f"target={SERVER}"
     assert moved("diff", "running", file, wwn, "path=/backstores/pscsi").done().out == ""
     assert "emulate_caw" in moved("diff", "running", file, wwn, "path=/backstores").out
+
+
+def test_a_change_by_hand_notes_once_that_the_document_is_to_be_changed(moved: Pyshell) -> None:
+    line = f"{TPG} set attribute login_timeout=20"
+    for options in (("--dry-run",), ()):
+        told = moved.line(line, *options).err
+        assert told.startswith(f"{MOVED} is under cluster control ({cluster_file(moved)}): ")
+        assert told.count("the cluster does not keep this change") == 1
+    assert DISK in moved.line(f"{DISK} set attribute emulate_tpu=0").err
+    other = f"/iscsi/{OTHER}/tpg1 set attribute login_timeout=20"
+    for line in (other, "undo", "undo", f"apply {cluster_file(moved)}"):
+        assert "does not keep" not in moved.line(line).err
+
+
+def test_the_cluster_itself_is_not_told_and_is_the_source_of_its_changes(
+    moved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSHELL_WAY", "cluster")
+    assert moved.line(f"{TPG} set attribute login_timeout=20").err == ""
+    monkeypatch.delenv("PYSHELL_WAY")
+    assert "(cluster by " in moved.line("undo --dry-run").out
+
+
+def test_info_of_a_target_names_its_document(moved: Pyshell) -> None:
+    assert f"under cluster control: {cluster_file(moved)}" in moved.line(f"{MOVED} info").lines
+    assert "cluster" not in moved.line(f"/iscsi/{OTHER} info").out
+    assert "cluster" not in moved("--compat", MOVED, "info").out
+
+
+def test_a_storage_object_is_not_saved_into_the_folder_of_documents(moved: Pyshell) -> None:
+    before = cluster_file(moved).read_bytes()
+    for file in (cluster_file(moved), cluster_file(moved).with_name("other.json")):
+        ran = moved.line(f"{OWN} saveconfig {file}")
+        assert ran.status == 2
+        assert "would put all its targets under cluster control" in ran.err
+    assert cluster_file(moved).read_bytes() == before
+
+
+def test_documents_are_read_once_by_a_command(
+    moved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    load = document_file.load
+
+    def count(path: Path) -> Any:
+        read.append(path)
+        return load(path)
+
+    monkeypatch.setattr(document_file, "load", count)
+    clustered._parsed.cache_clear()
+    moved.must("status")
+    assert read.count(cluster_file(moved)) <= 1
+    cluster_file(moved).write_text("{}")
+    assert f"under cluster control: {cluster_file(moved)}" not in moved.line(f"{MOVED} info").lines

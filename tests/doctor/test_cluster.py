@@ -82,7 +82,7 @@ def test_the_boot_file_has_it(exported: Pyshell, file: Path) -> None:
 def test_it_fails_the_check(exported: Pyshell, file: Path) -> None:
     file.write_text(file.read_text().replace(f'"{ADDRESS}"', '"0.0.0.0"'))
     exported.must(f"clearconfig confirm=true target={SERVER}")
-    (command,) = only(exported, "cluster", str(file), "it is not fit for a cluster: 1 error")
+    (command,) = only(exported, "cluster", str(file), "a cluster cannot use this document: 1 error")
     assert command.endswith(f"check {file} cluster=true")
     assert levels(exported) == ["warning"]
 
@@ -127,7 +127,7 @@ def test_other_users_can_write_to_it(exported: Pyshell, file: Path, folder: bool
     found = cluster(exported)
     assert found[0]["level"] == "error"
     assert found[0]["message"].startswith("the cluster cannot start its target: ")
-    assert not any("is not fit for a cluster" in one["message"] for one in found)
+    assert not any("a cluster cannot use this document" in one["message"] for one in found)
     for one in found:
         follow(exported, one["commands"])
     assert levels(exported) == []
@@ -158,7 +158,7 @@ def test_it_is_damaged(exported: Pyshell, file: Path, text: str) -> None:
     file.write_text(text)
     (found,) = cluster(exported)
     assert (found["level"], found["path"]) == ("warning", str(file))
-    assert "is not fit for a cluster" in found["message"]
+    assert "a cluster cannot use this document" in found["message"]
 
 
 def test_it_is_a_broken_link(exported: Pyshell, file: Path) -> None:

@@ -32,6 +32,8 @@ NAME = "saveconfig.json"
 KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")
 """Folders that distributions and releases of rtslib use, or have used."""
 FILE = "pyshell-state.json"
+CLUSTER_FOLDER = "cluster"
+"""Folder of the documents of targets under cluster control, beside the boot file."""
 REVISION_MAX = 10**9
 """The highest number of a revision; nobody saves that often."""
 

@@ -8,6 +8,7 @@ export the same disk.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,12 @@ from pathlib import Path
 from pyshell.config import document_file, parts
 from pyshell.config.document import Document, located, target_path
 from pyshell.config.model import Items
+from pyshell.config.store import CLUSTER_FOLDER
 from pyshell.errors import PyshellError, os_errors
-from pyshell.lio.configfs import is_below_any
+from pyshell.lio.configfs import is_below, is_below_any
 from pyshell.lio.identifiers import Lun, normal_path, storage_object_path
 
-FOLDER = "cluster"
+FOLDER = CLUSTER_FOLDER
 """Folder of the documents, beside the boot file. Nobody need have it."""
 ENDING = ".json"
 
@@ -117,6 +119,16 @@ class Clustered:
             if path in paths:
                 yield f"{path} is under cluster control ({file}): {what}."
 
+    def changed(self, paths: Iterable[str]) -> Iterator[tuple[str, Path]]:
+        """Yield these targets and storage objects that are at or above paths, with their files."""
+        known = {**self.targets, **self.storage}
+        below = list(paths) if known else []
+        yield from (
+            (root, file)
+            for root, file in known.items()
+            if any(is_below(path, root) for path in below)
+        )
+
     def shared_notes(self, luns: Mapping[str, str], what: str) -> Iterator[str]:
         """Yield a sentence for each LUN of another target, with its storage object."""
         for path, link in luns.items():
@@ -146,17 +158,45 @@ def read(config_dir: Path) -> Clustered:
         unread[config_dir / FOLDER] = error
     for file in documents:
         try:
-            document = document_file.load(file)
+            found = _known(file)
         except PyshellError as error:
             unread[file] = error
             continue
-        for target in document.get("targets", ()):
-            targets.setdefault(target_path(target), file)
-            for path in parts.exported(target):
-                storage.setdefault(path, file)
-        for entry in document.get("storage_objects", ()):
-            storage.setdefault(storage_object_path(entry["plugin"], entry["name"]), file)
+        for path in found.targets:
+            targets.setdefault(path, file)
+        for path in found.storage:
+            storage.setdefault(path, file)
     return Clustered(targets, storage, unread)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one document puts under cluster control."""
+
+    targets: tuple[str, ...]
+    storage: tuple[str, ...]
+
+
+def _known(file: Path) -> _Known:
+    """Return what a document has, which is not parsed again before the file changes.
+
+    Raises PyshellError.
+    """
+    try:
+        status = os.stat(file)
+    except OSError:
+        return _parsed(file, None)  # its error says why
+    return _parsed(file, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(file: Path, _version: tuple[int, ...] | None) -> _Known:
+    document = document_file.load(file)
+    exported = [path for one in document.get("targets", ()) for path in parts.exported(one)]
+    entries = document.get("storage_objects", ())
+    named = [storage_object_path(entry["plugin"], entry["name"]) for entry in entries]
+    paths = map(target_path, document.get("targets", ()))
+    return _Known(tuple(paths), (*exported, *named))
 
 
 def files(config_dir: Path) -> list[Path]:

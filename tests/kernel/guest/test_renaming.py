@@ -104,7 +104,7 @@ def test_disk_secret_and_reservation_are_kept(lee: Path, initiator: Initiator) -
     with read_meanwhile(disk) as reads:
         said = batch(f"{TPG}/luns/lun0 rename 1", "undo", f"apply {wanted}", "undo")
     assert set(reads) == {"data"}
-    assert said.count(f"Terminated the session of {initiator.name}") in (1, 2)
+    assert f"Terminated the session of {initiator.name}" in said
 
     said = batch(
         f"{TPG}/acls/{initiator.name}/mapped_lun0 rename 3",
