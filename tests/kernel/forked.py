@@ -17,7 +17,10 @@ SECONDS = 120
 """What one command line may take, unless told otherwise."""
 _FORKING = Path(__file__).with_name("forking.py")
 # What a command line does not need, or what is no module to import.
-_LATE = ("pyshell.simulator", "pyshell.prompt", "pyshell.__main__")
+_LATE = (
+    *("pyshell.simulator", "pyshell.prompt", "pyshell.__main__"),
+    "pyshell.commands.metrics_application",  # its library need not be there
+)
 
 
 class Forked:
