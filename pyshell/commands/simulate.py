@@ -56,7 +56,8 @@ _ACTIONS: Mapping[str, tuple[Callable[..., Result], tuple[str, ...]]] = {
         "simulate traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",
         "simulate refuse iqn.2020-07.192.168.56.105:client",
         "simulate logout iqn.2020-07.192.168.56.105:client",
-    )
+    ),
+    in_candidate="running",
 )
 def simulate(
     node: Node,

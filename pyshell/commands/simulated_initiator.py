@@ -121,7 +121,8 @@ def login(
     examples=(
         "refuse iqn.2020-07.192.168.56.105:client",
         "refuse iqn.2020-07.192.168.56.105:client reason=missing",
-    )
+    ),
+    in_candidate="running",
 )
 def refuse(
     node: Node,
