@@ -72,9 +72,10 @@ class Candidate:
             for path, item in copy.items():
                 own = known.get(_kind(item), item.settings.keys())
                 more = [f for f in item.settings if f not in own and _group(f) in _PLAIN]
-                for file in more:
-                    _simulator_of(self.lio).lack(f"{self._folder_of(item)}/{file}")
                 if more:
+                    folder = self._folder_of(item)
+                    for file in more:
+                        _simulator_of(self.lio).lack(f"{folder}/{file}")
                     kept = {f: v for f, v in item.settings.items() if f not in more}
                     found[path] = replace(item, settings=kept)
         return found
