@@ -17,6 +17,7 @@ from pyshell.config.store import undo as journal
 from pyshell.config.store.change_log import ChangeLog, Entry
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio
+from pyshell.text import counted
 from pyshell.tree.command import PATH, ValueType, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Result, Row, RowKind, Rows
@@ -62,15 +63,17 @@ def period(text: str) -> Period:
     now = datetime.now().astimezone()
     word = text.strip()
     if ago := _AGO.fullmatch(word):
-        begin = now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2][0].lower()])
-        return Period(begin, begin)
+        with suppress(OverflowError):
+            begin = now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2][0].lower()])
+            return Period(begin, begin)
     if word.lower() in _DAYS:
         day = now.date() - timedelta(days=_DAYS[word.lower()])
         word = day.isoformat()
-    utc = word.upper().endswith("Z")
+    utc = word[-1:] in ("Z", "z")
+    word = word[:-1] if utc else word
     for form, unit in _FORMS:
         with suppress(ValueError, OverflowError):
-            found = datetime.strptime(word.rstrip("Zz").replace(" ", "T"), form)
+            found = datetime.strptime(word.replace(" ", "T"), form)
             zone = moment("2000-01-01T00:00:00Z") if utc else None
             begin, end = (
                 one.replace(tzinfo=zone.tzinfo) if zone is not None else one.astimezone()
@@ -145,7 +148,8 @@ def entries(node: Node) -> list[Entry]:
     """
     logged, damaged = ChangeLog(node.lio).read()
     if damaged:
-        node.context.note(f"The log has {damaged} damaged lines, which are not shown.")
+        shown = "which is" if damaged == 1 else "which are"
+        node.context.note(f"The log has {counted(damaged, 'damaged line')}, {shown} not shown.")
     highest = logged[-1].number if logged else 0
     every = [*logged, *_not_logged(node.lio, highest)]
     undone: set[int] = set()

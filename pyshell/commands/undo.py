@@ -31,7 +31,7 @@ from pyshell.lio.operations.base import (
     Operation,
     flat,
 )
-from pyshell.lio.operations.setters import Set
+from pyshell.lio.operations.setters import PauseTpg, Set
 from pyshell.lio.operations.storage import image_file_of
 from pyshell.text import counted
 from pyshell.tree.command import CHANGE, UNDONE_CHANGE, command
@@ -483,16 +483,33 @@ def _joined(parts: Sequence[_Part], reversal: Reversal, way: str) -> Change:
     return Change(operations, reversal=reversal, way="" if personal and operations else way)
 
 
-def _keeping(parts: Sequence[_Part]) -> Callable[[Sequence[Operation | None], int], None]:
-    """Return what records parts that are done, given the inverse of each operation."""
+def _keeping(
+    parts: Sequence[_Part],
+) -> Callable[[Sequence[tuple[Operation, Operation | None]], int], None]:
+    """Return what records parts that are done, given each operation with its inverse.
 
-    def keep(inverses: Sequence[Operation | None], by: int) -> None:
-        at = 0
+    To protect LUN 0, operations are added. What they changed of an object is undone together with
+    the operation that follows; a TPG that was disabled meanwhile is enabled again.
+    """
+
+    def keep(done: Sequence[tuple[Operation, Operation | None]], by: int) -> None:
+        inverses: dict[int, Operation | None] = {}
+        added: dict[int, list[Operation]] = {}
+        before: list[Operation] = []
+        for operation, inverse in done:
+            inverses[id(operation)] = inverse
+            if id(operation) in own:
+                added[id(operation)], before = before, []
+            elif inverse is not None and not isinstance(operation, PauseTpg):
+                before.append(inverse)
         for part in parts:
-            own = inverses[at : at + len(part.operations)]
-            at += len(part.operations)
-            part.keep([one for one in reversed(own) if one is not None], by)
+            kept: list[Operation] = []
+            for operation in part.operations:
+                found = [*added.get(id(operation), ()), inverses.get(id(operation))]
+                kept += [one for one in found if one is not None]
+            part.keep(kept[::-1], by)
 
+    own = {id(operation) for part in parts for operation in part.operations}
     return keep
 
 

@@ -164,7 +164,8 @@ class Changes:
             raise
         inverses = outcome.undo or _without_inverse(change)
         if change.reversal is not None:
-            recording.reversed(change.reversal, outcome.inverses, objects)
+            pairs = list(zip(change.operations, outcome.inverses, strict=True))
+            recording.reversed(change.reversal, pairs, objects)
         elif inverses:
             recording.keep_operations(inverses)
             recording.done(objects)

@@ -59,6 +59,7 @@ class Console:
         self._journal = is_journal(err)
         self._bar: Bar | None = None
         self._log_failed = False
+        self._noted: set[str] = set()
         self.ask: Callable[[str], str] = self._ask
         """Asks a question; the prompt replaces it."""
         self.page: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines
@@ -80,6 +81,12 @@ class Console:
         self.err.write(
             f"{self._painted('note', self.laid_out(output_line(text)), JOURNAL_NOTICE)}\n"
         )
+
+    def note_once(self, text: str) -> None:
+        """Print a note unless it was printed before in this run."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.note(text)
 
     def log(self, level: str, text: str) -> None:
         """Append a line to the file named by `logfile`, in targetcli mode only, as targetcli does.

@@ -46,7 +46,6 @@ class Records:
         self.is_logged = logged
         self.console = console
         self._batch = batch
-        self._log_failed = False
 
     @cached_property
     def log(self) -> ChangeLog:
@@ -98,9 +97,7 @@ class Records:
             self.log.append(entry)
             done = True
         except PyshellError as error:
-            if not self._log_failed:
-                self._log_failed = True
-                self.console.note(f"'history' lacks this change: {error}")
+            self.console.note_once(f"Changes are not logged for 'history': {error}")
         batch = self._batch()
         if batch is not None and entry.batch == entry.number:
             batch.first = batch.first or entry.number
@@ -203,11 +200,14 @@ class Recording:
         self._records.append(Entry(head.number, head.about, head.line, batch=head.batch, **more))
 
     def reversed(
-        self, reversal: Reversal, inverses: Sequence[Operation | None], objects: Objects
+        self,
+        reversal: Reversal,
+        done: Sequence[tuple[Operation, Operation | None]],
+        objects: Objects,
     ) -> None:
         """Record an undo, or a redo."""
         try:
-            reversal.keep(inverses, self._known_head().number)
+            reversal.keep(done, self._known_head().number)
         except PyshellError as error:  # the target has changed
             listed = (
                 "'redo' still lists what is redone"

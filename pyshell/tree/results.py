@@ -157,8 +157,8 @@ class Reversal:
     """For questions and errors: such as `undo 'LINE'`."""
     numbers: Sequence[int]
     """The changes that it undoes or does again."""
-    keep: Callable[[Sequence[Operation | None], int], None]
-    """Records that it is done, given the inverse of each operation and its own number."""
+    keep: Callable[[Sequence[tuple[Operation, Operation | None]], int], None]
+    """Records that it is done, given each operation with its inverse, and its own number."""
     again: bool = False
     """Whether it does the changes again."""
     hint: str = ""

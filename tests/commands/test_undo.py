@@ -407,3 +407,16 @@ def test_undo_to_any_change_and_redo_return_to_the_same_states(pyshell: Pyshell,
         while undo.undone_numbers(lio):
             pyshell.must("redo")
         assert running(pyshell) == found[-1][1]
+
+
+def test_redo_restores_the_acl_whose_session_was_ended(pyshell: Pyshell) -> None:
+    pyshell.must(f"/iscsi create {SERVER}", NEW.format("disk"))
+    pyshell.must(f"{TPG}/luns create /backstores/ramdisk/disk lun=0")
+    pyshell.must(f"{TPG}/acls create {CLIENT}")
+    pyshell.must(f"{ACL} set auth userid=lee password=secret12secret")
+    pyshell.must(f"{TPG} set attribute authentication=1")
+    before = running(pyshell)
+    pyshell.must(f"login {CLIENT} userid=lee password=secret12secret")
+    pyshell.must("undo 3")
+    pyshell.must("redo")
+    assert running(pyshell) == before
