@@ -42,9 +42,11 @@ _COLUMNS: tuple[tuple[str, RowKind], ...] = (
     ("batch", "number"),
     ("revision", "number"),
     ("command", "text"),
-    ("objects", "paths"),
+    ("objects", "number"),
+    ("paths", "list"),
 )
 _IF_ANY = ("batch", "revision")
+_UNSHOWN = ("paths",)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def history(
     failed after some changes) or unfinished (pyshell ended before the command did, or it is still
     running). For a save, the revision is the one that it kept of what was saved before.
 
-    Times are local; in json, jsonl and tsv, they are UTC. The log is
+    Times are local; in json, jsonl and tsv, they are UTC. These also have the paths of the objects
+    that a change touched, or of what holds them if there are many. The log is
     /var/log/pyshell/changes.jsonl, readable by root only; it is rotated by size. Every change is
     also sent to systemd's journal: journalctl -t pyshell.
 
@@ -138,7 +141,7 @@ def history(
         and _is_within(entry, since, until)
     ]
     rows = [Row(str(entry.number), partial(_values, entry, known)) for entry in chosen[:limit]]
-    return Rows(_COLUMNS, rows, optional=_IF_ANY)
+    return Rows(_COLUMNS, rows, optional=_IF_ANY, unshown=_UNSHOWN)
 
 
 def entries(node: Node) -> list[Entry]:
@@ -200,5 +203,6 @@ def _values(entry: Entry, known: Sequence[int]) -> Sequence[Any]:
         entry.batch,
         entry.revision,
         entry.line,
+        entry.objects.count,
         list(entry.objects.paths),
     )

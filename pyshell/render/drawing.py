@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
-from pyshell.text import aligned, column_widths, folded, one_line, shorten, total_width
+from pyshell.text import aligned, column_widths, columns, folded, one_line, shorten, total_width
 from pyshell.tree.results import Branch, Table, Tree
 
 MINIMUM_DOTS = 1
@@ -194,6 +194,10 @@ def folded_lines(table: Table, width: int, paint: Paint) -> Iterator[str]:
     while total_width(widths) > width and max(widths) > _FOLDED_MIN:
         widest = widths.index(max(widths))
         widths[widest] -= 1
+    fit = all(columns(name) <= wide for name, wide in zip(table.headings, widths, strict=True))
+    if not fit and len(table.headings) > 2:
+        yield from _stacked_lines(table.headings, rows, paint)
+        return
     (heading,) = aligned([[*table.headings]], widths=widths)
     yield paint("head", heading)
     yield "─" * min(total_width(widths), width)

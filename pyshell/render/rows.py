@@ -8,16 +8,14 @@ from itertools import islice
 from typing import Any
 
 from pyshell import names
-from pyshell.config.store import local
+from pyshell.config.store import short_time
 from pyshell.render import SCHEMA, Format, json_text
 from pyshell.render.drawing import folded_lines
-from pyshell.text import aligned, listed, one_line, output_line
+from pyshell.text import aligned, one_line, output_line
 from pyshell.tree.results import RowKind, Rows, Table
 
 _HEAD = 2
 """Lines of headings of a table at a terminal."""
-_PATHS = 2
-"""How many paths a cell of a table shows."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -58,7 +56,8 @@ def _table(result: Rows, shown: Format) -> Iterator[str]:
     shown_columns = [
         index
         for index, name in enumerate(every_name)
-        if name not in result.optional or any(row[index] for row in every_cell)
+        if name not in result.unshown
+        and (name not in result.optional or any(row[index] for row in every_cell))
     ]
     headings = [every_name[index] for index in shown_columns]
     cells = [[row[index] for index in shown_columns] for row in every_cell]
@@ -79,9 +78,7 @@ def _cell(kind: RowKind, value: Any) -> str:
         return ""
     if kind == "size":
         return names.size_text(value)
-    if kind == "time":
-        return local(value)
-    return listed(value, _PATHS) if kind == "paths" else _plain(value)
+    return short_time(value) if kind == "time" else _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -111,7 +111,7 @@ class Table:
     data: Any = None
 
 
-RowKind = Literal["text", "number", "size", "flag", "time", "paths"]
+RowKind = Literal["text", "number", "size", "flag", "time", "list"]
 """The kind of a column's values; None if there is no value.
 
 str, int, int (bytes), bool, str as `2020-07-01T12:00:00Z`, or a list of str.
@@ -136,6 +136,8 @@ class Rows:
     """Whether tables and tsv begin with the names of the columns."""
     optional: Collection[str] = ()
     """The columns that a table omits if they are empty."""
+    unshown: Collection[str] = ()
+    """The columns that a table omits."""
 
 
 @dataclass(eq=False)

@@ -278,6 +278,12 @@ def local(text: str) -> str:
     return found.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if found is not None else text
 
 
+def short_time(text: str) -> str:
+    """Return a time as `local` does, for a table: to the minute, without the zone."""
+    found = moment(text)
+    return found.astimezone().strftime("%Y-%m-%d %H:%M") if found is not None else text
+
+
 def default_file(lio: Lio) -> Path:
     """Return the file that is restored at boot."""
     return lio.config_dir / NAME
