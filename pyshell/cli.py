@@ -25,6 +25,7 @@ from pyshell.shell.options import (
     Invocation,
     Options,
     is_targetcli,
+    named_source,
     parse_argv,
     usage,
 )
@@ -65,6 +66,8 @@ def run(found: Invocation) -> int:
         way = os.environ.get("PYSHELL_WAY", "")  # set by systemd's units and the cluster's agent
         if way in (BOOT, CLUSTER):
             shell.options.way = way
+        elif named := named_source(os.environ):
+            shell.options.way = named
         return run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty() and not found.atomic:
         if found.options.rows:

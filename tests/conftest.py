@@ -31,6 +31,7 @@ _LONGEST = (
 # Whatever of the caller's environment changes what pyshell does or how it shows it.
 _FOREIGN = (
     "PYSHELL_SIMULATE",
+    "PYSHELL_SOURCE",
     "PYSHELL_HOME",
     "TARGETCLI_HOME",
     "COLUMNS",

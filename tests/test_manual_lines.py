@@ -93,6 +93,7 @@ BEFORE = {
     ],
     "takeover back=true": ["takeover"],
     "confirm": [f"/iscsi delete {OTHER}", "apply saved confirm=5min"],
+    "redo": ["undo 12"],
     "apply /root/disks.json": ["saveconfig /root/disks.json"],
     "restoreconfig missing_only": ["restoreconfig clear_existing=true"],
 }

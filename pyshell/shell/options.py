@@ -33,6 +33,24 @@ CLUSTER = "cluster"
 """Source of changes by the cluster's resource agent."""
 BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
+_SOURCE = re.compile("[a-z][a-z0-9-]{0,19}")
+_OWN_SOURCES = frozenset(
+    (
+        "prompt",
+        "one-liner",
+        "batch",
+        "boot",
+        "apply",
+        "rollback",
+        "undo",
+        "redo",
+        "commit",
+        "edit",
+        "timer",
+        CLUSTER,
+        "outside",
+    )
+)
 FORMATS_OF_ALL = ("text", "json")
 """The output formats that all commands have."""
 _SYNTAX_WIDTH = 28
@@ -267,6 +285,12 @@ def _atomic(given: Mapping[str, Any], words: Sequence[str], *, compat: bool) -> 
             "There is no --atomic in targetcli-compatible mode.", "Run pyshell without --compat."
         )
     return True
+
+
+def named_source(environment: Mapping[str, str]) -> str | None:
+    """Return the source of changes that the environment names, None if it names no valid one."""
+    name = environment.get("PYSHELL_SOURCE", "")
+    return name if _SOURCE.fullmatch(name) and name not in _OWN_SOURCES else None
 
 
 def _rows(output: str) -> str:

@@ -242,3 +242,16 @@ def test_it_needs_no_target_and_has_all_formats(pyshell: Pyshell, tmp_path: Path
     assert tsv[0].split("\t")[:4] == ["number", "time", "user", "source"]
     assert tsv[1].split("\t")[-3:] == [NEW.format("b"), "1", "/backstores/ramdisk/b"]
     assert [json.loads(line)["number"] for line in pyshell("history", "-o", "jsonl").done().lines]
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [("backup", "backup"), ("ansible-2", "ansible-2"), ("cluster", "one-liner"), ("boot", "one-liner"), ("", "one-liner"),
+     ("timer", "one-liner"), ("A", "one-liner"), ("x" * 21, "one-liner"), ("x\n", "one-liner")],
+)  # fmt: skip
+def test_a_program_can_name_the_source(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, named: str, shown: str
+) -> None:
+    monkeypatch.setenv("PYSHELL_SOURCE", named)
+    pyshell.must(NEW.format("a"))
+    assert [one["source"] for one in changes(pyshell)] == [shown]
