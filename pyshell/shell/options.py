@@ -35,22 +35,11 @@ BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
 _SOURCE = re.compile("[a-z][a-z0-9-]{0,19}")
 _OWN_SOURCES = frozenset(
-    (
-        "prompt",
-        "one-liner",
-        "batch",
-        "boot",
-        "apply",
-        "rollback",
-        "undo",
-        "redo",
-        "commit",
-        "edit",
-        "timer",
-        CLUSTER,
-        "outside",
-    )
-)
+    {
+        "prompt", ONE_LINER, "batch", BOOT, CLUSTER, "timer", "outside",
+        "apply", "rollback", "undo", "redo", "commit", "edit",
+    }
+)  # fmt: skip
 FORMATS_OF_ALL = ("text", "json")
 """The output formats that all commands have."""
 _SYNTAX_WIDTH = 28
