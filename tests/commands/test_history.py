@@ -247,7 +247,8 @@ def test_it_needs_no_target_and_has_all_formats(pyshell: Pyshell, tmp_path: Path
 @pytest.mark.parametrize(
     ("named", "shown"),
     [("backup", "backup"), ("ansible-2", "ansible-2"), ("cluster", "one-liner"),
-     ("boot", "one-liner"), ("", "one-liner"), ("timer", "one-liner"), ("A", "one-liner"), ("x" * 21, "one-liner"), ("x\n", "one-liner")],
+     ("boot", "one-liner"), ("", "one-liner"), ("timer", "one-liner"), ("A", "one-liner"),
+     ("x" * 21, "one-liner"), ("x\n", "one-liner")],
 )  # fmt: skip
 def test_a_program_can_name_the_source(
     pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, named: str, shown: str
