@@ -487,3 +487,19 @@ def test_notes_of_another_host_name_it(hosts: Hosts) -> None:
     note = """echo '{"note": "not read"}' >&2; echo '{"result": {}}'"""
     hosts.install("one", note)
     assert run_here(["diff", "one:", "one:"]).err.splitlines() == ["one: not read"] * 2
+
+
+def test_targets_under_cluster_control_are_compared_on_request_only(hosts: Hosts) -> None:
+    for host in (hosts.one, hosts.two):
+        share(host, secret=SECRET)
+    wwn = TPG.split("/")[2]
+    told = f"/iscsi/{wwn} is under cluster control"
+    folder = hosts.one.config_dir / "cluster"
+    folder.mkdir(parents=True)
+    hosts.one.must(f"saveconfig {folder}/disk.json target={wwn}")
+    hosts.one.line("saveconfig").done(noting=told)
+    alone = run_here(["diff", "one:", "one:saved"]).done(noting=told)
+    assert alone.out == ""
+    hosts.two.must(f"{ACL} set attribute dataout_timeout=9")
+    assert run_here(["diff", "one:", "two:"]).done(noting=f"{told} (one:").out == ""
+    assert run_here(["diff", "one:", "two:", f"target={wwn}"]).status == 1

@@ -14,6 +14,7 @@ from pyshell.commands import change_text, cluster_control
 from pyshell.commands.diff import (
     RUNNING,
     SAVED,
+    file_named,
     items_of,
     read_document,
 )
@@ -150,12 +151,6 @@ def _plan(
     return plan(node.lio, running, wanted, prune=prune, keep=keep)
 
 
-def _file(file: str) -> Path | None:
-    """Return the file that a word names, None for the saved configuration or a revision."""
-    path = Path(os.path.expanduser(file))
-    return None if file == SAVED or revisions.is_number(file) or not path.exists() else path
-
-
 def _left_to_cluster(
     node: Node, document: Document, file: str, target: str | None
 ) -> tuple[Document, list[str]]:
@@ -165,7 +160,7 @@ def _left_to_cluster(
     """
     if target is not None:
         document = parts.of_target(document, target)
-    own, left = cluster_control.to_restore(node.context, document, _file(file))
+    own, left = cluster_control.to_restore(node.context, document, file_named(node, file))
     if document.get("targets") and target is not None and not own.get("targets"):
         raise cluster_control.refused(node.context, left[0])
     return own, left
@@ -209,7 +204,7 @@ def _all_faults(
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
         errors = [one for one in errors if owners.path(one.place) in inside]
     else:
-        ours, own = clustered.read(node.lio.config_dir), _file(file)
+        ours, own = clustered.read(node.lio.config_dir), file_named(node, file)
         _, left = (ours if own is None else ours.outside(own, document)).without(document)
         errors = [one for one in errors if not is_below_any(owners.path(one.place), left)]
     errors += validate.keys_there_twice(text)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from pyshell.config.model import NAMES_ONLY, items, tree_path
 from pyshell.config.running import read_running
 from pyshell.config.store import clustered, revisions, unconfirmed
 from pyshell.config.store.boot_file import is_unsaved
+from pyshell.config.store.clustered import Clustered
 from pyshell.errors import NotFoundError, PyshellError, UsageError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
@@ -174,8 +175,8 @@ def diff(
     revision and company id of disks: omitted means unset (apply keeps it unless prune=true or
     keep_omitted=false is given). Secrets are never shown.
 
-    Targets under cluster control are not saved to the boot file: on this host, they are not
-    compared with it.
+    Targets under cluster control are not saved to the boot file, and run on one host: they are not
+    compared with it, nor between hosts, unless target= names one.
     """
     if node.context.candidate is not None:
         words = first or RUNNING, second or CANDIDATE
@@ -187,7 +188,7 @@ def diff(
         before, after = (items_of(node, word) for word in words)
     except PyshellError as error:
         raise _incomparable(error) from error
-    if sorted(words) == [RUNNING, SAVED] and target is None:
+    if target is None and _is_of_all(words):
         before, after = _without_clustered(node, words, before, after)
     if target is not None:
         before, after = _of_target(before, target), _of_target(after, target)
@@ -217,13 +218,44 @@ def diff(
 def _without_clustered(
     node: Node, words: tuple[str, str], before: Items, after: Items
 ) -> tuple[Items, Items]:
-    """Return both sides, the running one without what is under cluster control."""
-    ours = clustered.read(node.lio.config_dir)
-    running = before if words[0] == RUNNING else after
-    own = ours.others(running)
-    for note in ours.notes(running.keys() - own.keys(), "it is not compared"):
+    """Return both sides, the running ones without what is under cluster control on either host."""
+    ours = _clustered_on(node, [side[0] if (side := _on_host(word)) else "" for word in words])
+    sides = []
+    left: set[str] = set()
+    for word, found in zip(words, (before, after), strict=True):
+        side = _on_host(word)
+        is_running = word == RUNNING or (side is not None and side[1] == RUNNING)
+        own = ours.others(found) if is_running else found
+        left |= found.keys() - own.keys()
+        sides.append(own)
+    for note in ours.notes(left, "it is not compared"):
         node.context.note(note)
-    return (own, after) if words[0] == RUNNING else (before, own)
+    return sides[0], sides[1]
+
+
+def _is_of_all(words: tuple[str, str]) -> bool:
+    """Return whether running configurations are compared with others or saved ones."""
+    kinds = [side[1] if (side := _on_host(word)) else word for word in words]
+    hosts = [side[0] if (side := _on_host(word)) else "" for word in words]
+    if set(kinds) - {RUNNING, SAVED} or RUNNING not in kinds:
+        return False
+    return hosts[0] != hosts[1] or kinds[0] != kinds[1]
+
+
+def _clustered_on(node: Node, hosts: Sequence[str]) -> Clustered:
+    """Return what is under cluster control on hosts; "" is this one. Another names what runs."""
+    found = clustered.read(node.lio.config_dir) if "" in hosts else Clustered()
+    for host in sorted({*hosts} - {""}):
+        from pyshell.host import remote
+
+        answer = remote.ask(host, "status")
+        shown = document_file.json_data(document_file.text_of(answer.out, host), host)
+        result = shown.get("result") if isinstance(shown, dict) else None
+        there = result.get("cluster") if isinstance(result, dict) else None
+        named = there.items() if isinstance(there, dict) else ()
+        targets = {str(path): Path(f"{host}:{file}") for path, file in named}
+        found = replace(found, targets={**targets, **found.targets})
+    return found
 
 
 def _named_side(node: Node, word: str) -> str:
@@ -381,9 +413,9 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     Raises PyshellError.
     """
     folder = node.lio.config_dir
-    if revisions.is_number(word) and _is_kept(folder, int(word)):
+    path = file_named(node, word)
+    if path is None:
         return revisions.read_revision(folder, word, trusted=trusted), ""
-    path = store.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
     if os.path.exists(path):
         if not trusted:
             return references.if_readable(document_file.load(path)), ""
@@ -396,6 +428,13 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
         return revisions.read_revision(folder, word, trusted=trusted), ""
     raise NotFoundError(f"No such file: {path}.", "Give running, saved, a revision or a file.")
+
+
+def file_named(node: Node, word: str) -> Path | None:
+    """Return the file that a word names, whether or not it exists; None for a revision."""
+    if revisions.is_number(word) and _is_kept(node.lio.config_dir, int(word)):
+        return None
+    return store.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
 
 
 def load_trusted(node: Node, path: Path) -> Trusted:

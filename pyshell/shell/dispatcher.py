@@ -339,6 +339,8 @@ class _Call:
         """Whether it may change the target; preferences are not part of it."""
         if self.described.name == "set" and self.values.get("group") in (None, GLOBAL):
             return False
+        if self.described.name == "saveconfig" and self.values.get("savefile") == "-":
+            return False  # it prints: a reader of its output, such as apply, may hold the lock
         return self.described.changes
 
     def run(self) -> Result:

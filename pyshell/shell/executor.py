@@ -211,9 +211,24 @@ class Executor:
         if change.moved is not None and not dry_run:
             self.path = _moved(self.path, *change.moved)
             self.previous_path = _moved(self.previous_path, *change.moved)
+            self._move_bookmarks(*change.moved)
         goes = change.made is not None and not dry_run
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
+
+    def _move_bookmarks(self, old: str, new: str) -> None:
+        """Let bookmarks of a node that has moved, and below it, follow."""
+        preferences = self._console.preferences
+        if not any(is_below(path, old) for path in preferences.bookmarks.values()):
+            return
+
+        def follow(known: dict[str, str] | None) -> dict[str, str]:
+            return {name: _moved(path, old, new) for name, path in (known or {}).items()}
+
+        try:
+            preferences.set({"bookmarks": follow})
+        except PyshellError as error:
+            self._console.note(f"Bookmarks below {old} still have the old name: {error}")
 
     def _edit(self, edit: Edit) -> None:
         from pyshell.shell.editing import Editing  # only `edit` needs it

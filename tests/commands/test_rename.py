@@ -332,6 +332,18 @@ def test_the_prompt_follows_the_object(rich: Pyshell, kind: str) -> None:
     assert f"{folder}/{prefix}{new.removeprefix('lun')}" in ran.lines
 
 
+def test_bookmarks_of_the_object_and_below_follow_it(rich: Pyshell) -> None:
+    places = {"disk": DISK, "at": ACL, "root": "/iscsi"}
+    rich.must(*(f"{path} bookmarks add {name}" for name, path in places.items()))
+    rich.line(f"{DISK} rename data1 --dry-run").done()
+    rich.must(f"{DISK} rename data1", f"/iscsi/{SERVER} rename {OTHER}")
+    shown = rich.line("bookmarks show").out
+    for path in ("/backstores/block/data1", ACL.replace(SERVER, OTHER), "/iscsi"):
+        assert path in shown
+    assert DISK not in shown
+    assert rich.line("@disk pwd").lines == ["/backstores/block/data1"]
+
+
 def test_a_path_below_the_object_follows_it(rich: Pyshell) -> None:
     ran = rich.batch([f"cd {TPG}/luns", f"/iscsi/{SERVER} rename {OTHER}", "pwd"]).done()
     assert f"/iscsi/{OTHER}/tpg1/luns" in ran.lines

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.shell import lock
 
 ACL = f"{TPG}/acls/{CLIENT}"
 DISK = "/backstores/ramdisk create"
@@ -310,3 +311,10 @@ def test_the_error_of_a_missing_folder_names_it(pyshell: Pyshell, line: str, hin
 def test_targetcli_mode_prints_no_such_hint(pyshell: Pyshell, tmp_path: Path) -> None:
     ran = pyshell("--compat", "saveconfig", str(tmp_path))
     assert ran.err == f"Cannot write {tmp_path}: Is a directory (EISDIR).\n"
+
+
+def test_printing_takes_no_lock(exported: Pyshell) -> None:
+    with lock.locked(exported.open().lock_file):
+        ran = exported("--lock-timeout", "0", "saveconfig", "-").done()
+        assert "lee_block" in ran.out
+        assert exported("--lock-timeout", "0", "saveconfig").status != 0
