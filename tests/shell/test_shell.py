@@ -55,7 +55,7 @@ def test_one_question_for_all(disks: Pyshell) -> None:
     before = disks.tree()
     ran = disks(*line.split(), stdin="n\ny\n", keyboard=True)
     assert (ran.err.count("[y/N]"), ran.status, disks.tree()) == (1, 1, before)
-    assert "removes" not in ran.err  # each mapping is named by the line
+    assert "also removes" not in ran.err  # each mapping is named by the line
     assert ONE in ran.err
     assert TWO in ran.err
 
