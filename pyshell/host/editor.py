@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's text editor, which `$VISUAL` or `$EDITOR` names.
 
-pyshell runs as root: a name is looked up in the system's folders only, a path must be one that only
-root or the caller can change, and no shell is involved.
+pyshell runs as root, perhaps with another user's environment: as with `$PAGER`, the variable
+selects a known program and gives it no arguments that can run commands. A name is looked up in the
+system's folders only, a path must be one that only root or the caller can change, and no shell is
+involved.
 """
 
 from __future__ import annotations
@@ -20,6 +22,14 @@ from pyshell.files.reading import open_trusted
 from pyshell.host import programs
 
 _DEFAULTS = ("sensible-editor", "editor", "vi", "nano")
+_KNOWN = frozenset((
+    *_DEFAULTS, "code", "codium", "dte", "ed", "emacs", "emacsclient", "helix", "hx", "jed", "joe",
+    "kak", "mcedit", "mg", "micro", "nano-tiny", "ne", "nvim", "pico", "red", "rnano", "rvim",
+    "tilde", "vim", "vim.basic", "vim.gtk3", "vim.nox", "vim.tiny", "vis", "zile",
+))  # fmt: skip
+"""The names of editors that root can select."""
+_HARMLESS = frozenset(("-nw", "--no-window-system", "-t", "--tty", "-w", "--wait"))
+"""The arguments that root can give: wait, and use the terminal."""
 _DUMB = ("", "dumb")
 
 
@@ -54,11 +64,28 @@ def _checked(variable: str, value: str) -> list[str]:
         command = shlex.split(value)
     except ValueError as error:
         raise UsageError(f"${variable} is not valid: {str(error).lower()}.", hint) from error
+    if os.geteuid() == 0:
+        _require_known(variable, command)
     if os.path.isabs(command[0]):
         os.close(open_trusted(Path(command[0])))
     elif "/" in command[0] or not programs.has(command[0]):
         raise NotFoundError(f"${variable} names no known editor: '{command[0]}'.", hint)
     return command
+
+
+def _require_known(variable: str, command: Sequence[str]) -> None:
+    name = os.path.basename(command[0])
+    if name not in _KNOWN:
+        raise UsageError(
+            f"${variable} names no known editor: '{command[0]}'.",
+            f"For root, {variable} selects an editor such as vi, nano or emacs.",
+        )
+    for word in command[1:]:
+        if word not in _HARMLESS:
+            raise UsageError(
+                f"${variable} has the argument '{word}', which could run commands as root.",
+                f"Set {variable} to '{command[0]}'.",
+            )
 
 
 @contextmanager

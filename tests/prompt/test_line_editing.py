@@ -118,10 +118,10 @@ def test_an_editor_that_fails_leaves_the_line(
         screen.see("/> pwd")
         screen.type(ENTER)
         screen.prompt()
-    with Screen(pyshell.folder, columns=columns, environment={"EDITOR": "no-such"}) as screen:
+    with Screen(pyshell.folder, columns=columns, environment={"EDITOR": "/bin/sh"}) as screen:
         screen.prompt()
         screen.type(f"pwd{CTRL_X_CTRL_E}")
-        screen.see("$EDITOR names no known editor: 'no-such'.")
+        screen.see("$EDITOR names no known editor: '/bin/sh'.")
         screen.see("/> pwd")
 
 

@@ -96,7 +96,7 @@ def test_errors_questions_and_the_change(desk: Desk, columns: int) -> None:
 def test_ctrl_c_is_for_the_editor_and_the_terminal_is_as_before(desk: Desk, columns: int) -> None:
     desk.let(
         "trap 'caught=1; echo CAUGHT' INT; stty -echo raw isig; echo WAITING;"
-        ' while [ -z "$caught" ]; do sleep 0.1; done'
+        ' while [ -z "$caught" ]; do sleep 0.1; done; exit 0'
     )
     with Screen(desk.pyshell.folder, columns=columns, environment=desk.environment) as screen:
         screen.prompt(LABELLED)
