@@ -142,9 +142,8 @@ def test_a_committed_candidate_cuts_no_session_and_loses_no_write(
     assert kernel_files() == before
     amid = writer.written
     done = batch(*lines, "commit comment='More disks'").splitlines()
-    assert done[-1].startswith(
-        "Committed the candidate: 5 created, 1 changed, 0 recreated, 2 deleted"
-    )
+    (told,) = (line for line in done if line.startswith("Committed"))
+    assert told.startswith("Committed the candidate: 5 created, 1 changed, 0 recreated, 2 deleted")
     assert not any("disrupting" in line for line in done)
     assert "Undid '" in batch("undo")
     batch(*lines, "commit")
