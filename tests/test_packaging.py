@@ -24,7 +24,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from driver import ROOT, Pyshell, run_here
-from pyproject import requirements
+from pyproject import extra, requirements
 from pyshell import __version__
 from pyshell.errors import RestoredInPartError
 from pyshell.lio import CONFIG_DIR, attach
@@ -356,5 +356,5 @@ def test_what_packages_carry_is_pinned_by_hash(name: str) -> None:
 def test_the_pinned_libraries_are_those_that_pyshell_asks_for() -> None:
     text = (ROOT / "packaging/pinned/libraries.txt").read_text(encoding="utf-8")
     pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
-    for requirement in requirements():
+    for requirement in (*requirements(), *extra("metrics"), *extra("tcmu")):
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)])

@@ -83,7 +83,7 @@ class Told:
 
 def libraries() -> list[Requirement]:
     """Return the libraries of which the oldest are tried: those of optional features, too."""
-    return [*requirements(), *extra("metrics")]
+    return [*requirements(), *extra("metrics"), *extra("tcmu")]
 
 
 def constraints() -> list[str]:

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
 from .export import ADDRESS, SERVER, TPG, export_lee
-from .shell import TIME_LIMIT, started
+from .shell import TIME_LIMIT, pyshell, started
 from .systemd import Systemd, booted
 
 SAVED = Path("/etc/target/saveconfig.json")
@@ -142,51 +142,42 @@ def scraped() -> str:
         return ""
 
 
-def test_the_confined_unit_serves_what_root_reads_and_can_change_nothing(lee: Path) -> None:
-    """It has a mount namespace of its own, which keeps no file system of the host busy."""
+def check_metrics(systemd: Systemd, folder: Path) -> None:
+    """The unit serves what only root reads, can change nothing, and keeps no file system busy."""
+    systemd.shell("mount --make-rshared /")  # systemd does it, but not in a container
+    systemd.shell(f"mount -o loop /run/later.img {folder}")
+    assert systemd("start", METRICS).returncode == 0
+    wait_for("the metrics", lambda: scraped() != "", TIME_LIMIT)
+    families = {one.name: one for one in text_string_to_metric_families(scraped())}
+    for name, value in (("pyshell_unsaved", 0), ("pyshell_portal_up", 1)):
+        assert [one.value for one in families[name].samples] == [value]
+    pid = systemd("show", "--property=MainPID", "--value", METRICS).stdout.strip()
+    within = f"nsenter -t {pid} -m sh -c"
+    for path in (SAVED, f"/sys/kernel/config/target/iscsi/{SERVER}/tpgt_1/enable"):
+        systemd.shell(f"{within} 'cat {path}' && ! {within} 'echo 0 > {path}'")
+    systemd.shell(f"umount {folder}")
+    associated = ("losetup", "--associated", "/run/later.img")
+    wait_for("the loop device to be free", lambda: run(*associated).stdout == "")
+    assert systemd("stop", METRICS).returncode == 0
+    assert systemd.state(METRICS) == "inactive", systemd.journal(METRICS)
+
+
+def test_the_confined_units_serve_metrics_and_save_what_runs(lee: Path) -> None:
+    """Finding 53: each has a mount namespace of its own, in which one can still save."""
     export_lee(lee)
-    started("saveconfig")
+    pyshell("saveconfig")
     Path("/run/later.img").write_bytes(bytes(SIZE))
     run("mkfs.ext4", "-q", "/run/later.img")
     folder = Path("/run/mounted")
     folder.mkdir()
     with booted(wait=0) as systemd:
         try:
-            systemd.shell("mount --make-rshared /")  # systemd does it, but not in a container
-            systemd.shell(f"mount -o loop /run/later.img {folder}")
-            assert systemd("start", METRICS).returncode == 0
-            wait_for("the metrics", lambda: scraped() != "", TIME_LIMIT)
-            families = {one.name: one for one in text_string_to_metric_families(scraped())}
-            own = text_string_to_metric_families(started("metrics").stdout)
-            assert [one.name for one in own] == list(families)
-            assert [one.value for one in families["pyshell_unsaved"].samples] == [0]
-            assert [one.value for one in families["pyshell_portal_up"].samples] == [1]
-            pid = systemd("show", "--property=MainPID", "--value", METRICS).stdout.strip()
-            within = f"nsenter -t {pid} -m sh -c"
-            for path in (
-                "/etc/target/saveconfig.json",
-                f"/sys/kernel/config/target/iscsi/{SERVER}",
-            ):
-                systemd.shell(f"! {within} 'touch {path}/new || echo > {path}'")
-            systemd.shell(f"umount {folder}")
-            associated = ("losetup", "--associated", "/run/later.img")
-            wait_for("the loop device to be free", lambda: run(*associated).stdout == "")
-            assert systemd("stop", METRICS).returncode == 0
-            assert systemd.state(METRICS) == "inactive", systemd.journal(METRICS)
-        finally:
-            started("clearconfig", "confirm=true")
-
-
-def test_the_confined_unit_saves_what_runs_when_it_is_stopped(lee: Path) -> None:
-    """Finding 53: it has a mount namespace of its own, in which it can still save."""
-    started("saveconfig")
-    with booted(wait=0) as systemd:
-        try:
+            check_metrics(systemd, folder)
             assert systemd("start", SAVE).returncode == 0
-            started("/backstores/ramdisk", "create", "late", "1M")
+            pyshell("/backstores/ramdisk", "create", "late", "1M")
             systemd("stop", SAVE)
             assert systemd.state(SAVE) == "inactive", systemd.journal(SAVE)
-            (found,) = json.loads(SAVED.read_text())["storage_objects"]
-            assert found["name"] == "late"
+            found = json.loads(SAVED.read_text())["storage_objects"]
+            assert [one["name"] for one in found] == ["lee_block", "late"]
         finally:
-            started("clearconfig", "confirm=true")
+            pyshell("clearconfig", "confirm=true")
