@@ -30,8 +30,8 @@ def test_the_jobs_print_what_is_shown(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, value)
     blocks = transcripts.blocks(COOKBOOK)
     run(blocks, tmp_path)
-    found = {one.heading: one.difference for one in blocks if one.difference}
-    assert found == {}
+    found = [f"{one.heading}: shown is {one.difference}" for one in blocks if one.difference]
+    assert not found, "\n".join(found)
 
 
 def run(blocks: list[transcripts.Block], folder: Path) -> None:
