@@ -16,7 +16,7 @@ from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from configshell_fb import ConfigNode
+from configshell import ConfigNode
 
 from pyshell.errors import NotFoundError
 from pyshell.lio import Lio

@@ -21,7 +21,7 @@ from .running import Took, TooLongError
 from .shapes import Shape, shape_of
 
 WORK = Path("/run/bench")
-IMPORT = "import rtslib_fb, configshell_fb"
+IMPORT = "import rtslib_fb, configshell"
 TARGETCLI = "import sys; from targetcli.targetcli_shell import main; sys.exit(main())"
 PROBE = "probe"
 

@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Callable
 
-import configshell_fb
+import configshell
 import rtslib_fb
 
-LIBRARIES = (configshell_fb, rtslib_fb)
+LIBRARIES = (configshell, rtslib_fb)
 
 
 def main() -> None:
