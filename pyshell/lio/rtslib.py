@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from pyshell.simulator import SimulatedDevice, Simulator
 
 RTSLibError = utils.RTSLibError
+KNOWS_EXCLUSIVE = rtslib_older.KNOWS_EXCLUSIVE
+"""Whether rtslib has the argument, and the key in its files: distributions' older ones do not."""
 CFSNode = node.CFSNode
 
 

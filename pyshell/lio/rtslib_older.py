@@ -140,12 +140,12 @@ class _SharedBlock(tcm.BlockStorageObject):  # type: ignore[misc]
 
 
 tcm.bs_params[_SharedBlock] = tcm.bs_params[tcm.BlockStorageObject]
-_CAN_SHARE = "exclusive" in inspect.signature(tcm.BlockStorageObject.__init__).parameters
+KNOWS_EXCLUSIVE = "exclusive" in inspect.signature(tcm.BlockStorageObject.__init__).parameters
 
 
 def create_block(*, exclusive: bool = True, **arguments: Any) -> None:
     """Create a block storage object with the arguments of rtslib 2.2.4."""
-    if _CAN_SHARE:
+    if KNOWS_EXCLUSIVE:
         tcm.BlockStorageObject(exclusive=exclusive, **arguments)
     else:
         (tcm.BlockStorageObject if exclusive else _SharedBlock)(**arguments)

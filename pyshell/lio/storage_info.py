@@ -502,7 +502,8 @@ def creation_arguments(
     made: dict[str, Any] = {"wwn": serial(lio.kernel, place)}
     if place.plugin == "block":
         made |= {"dev": found.device, "readonly": found.read_only}
-        made["exclusive"] = found.exclusive
+        if rtslib.KNOWS_EXCLUSIVE or not found.exclusive:  # older ones do not restore the key
+            made["exclusive"] = found.exclusive
     elif place.plugin == "fileio":
         made |= {
             "dev": found.device,

@@ -9,9 +9,11 @@ from driver import Pyshell
 from pyshell.lio import storage_info
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.rtslib import KNOWS_EXCLUSIVE
 
+EXCLUSIVE = {"exclusive": True} if KNOWS_EXCLUSIVE else {}
 CREATED = [
-    ("block", "create x /dev/sdb", {"dev": "/dev/sdb", "readonly": False, "exclusive": True}),
+    ("block", "create x /dev/sdb", {"dev": "/dev/sdb", "readonly": False, **EXCLUSIVE}),
     ("block", "create x /dev/sdb readonly=true", {"dev": "/dev/sdb", "readonly": True}),
     ("block", "create x /dev/nvme0n1", {"dev": "/dev/nvme0n1"}),
     ("fileio", "create x /srv/x.img 1M", {"dev": "/srv/x.img", "size": 1 << 20, "aio": False}),
