@@ -9,21 +9,34 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from driver import ROOT
-from pyproject import bound
 from versions import __main__ as versions
-from versions import kernels, pythons, runs
+from versions import kernels, pythons, runs, sets
 from versions.kernels import KernelOutcome
 from versions.runs import Outcome, Run
+from versions.sets import libraries
 
 HERE = Path(sys.executable)
 
 
-def test_every_library_has_a_lower_bound_and_is_tried_with_it() -> None:
-    assert [bound(one, ">=") for one in runs.libraries()].count(None) == 0
-    assert "rtslib-fb==2.2.4" in runs.constraints()
-    assert len(runs.constraints()) == len(runs.libraries())
+def test_every_library_is_in_every_set() -> None:
+    assert sorted(one.name for one in libraries()) == sorted(sets.NAMES)
+
+
+@pytest.mark.parametrize("name", sets.DISTRIBUTIONS)
+def test_the_libraries_of_a_distribution_are_allowed(name: str) -> None:
+    there = sets.DISTRIBUTIONS[name].versions
+    for one in libraries():
+        assert one.name == "prometheus-client" or one.specifier.contains(there[one.name])
+
+
+def test_the_lower_bounds_are_the_oldest_of_the_distributions() -> None:
+    for name, lowest in sets.oldest("3.11").versions.items():
+        known = [one.versions.get(name) for one in sets.DISTRIBUTIONS.values()]
+        there = [version for version in known if version]
+        assert min(map(Version, there)) == Version(lowest), name
 
 
 def test_the_releases_of_python_are_those_that_pyproject_names() -> None:
@@ -48,30 +61,57 @@ def test_a_wrapper_without_its_python_is_not_taken_for_it(
     assert pythons.find("3.9") is None
 
 
-def test_its_own_python_has_the_oldest_libraries_and_the_others_the_newest(
+def test_a_missing_release_of_python_is_replaced_by_the_one_before_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = {"3.10": HERE, pythons.own(): HERE}
-    monkeypatch.setattr(versions, "find", there.get)
-    planned, missing = versions.plan(["3.10", pythons.own(), "3.13"])
-    assert {run.release: run.lowest for run in planned} == {
-        name: name == pythons.own() for name in there
-    }
-    assert missing == [name for name in ("3.10", "3.13") if name not in there]
+    there = {"3.10": HERE, "3.12": HERE}
+    monkeypatch.setattr(pythons, "find", there.get)
+    assert [pythons.nearest(name) for name in ("3.9", "3.10", "3.11", "3.12", "3.14")] == [
+        None, "3.10", "3.10", "3.12", "3.12",
+    ]  # fmt: skip
+
+
+def test_each_distribution_is_tried_and_the_newest_with_the_other_releases_of_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(versions, "own", lambda: "3.11")
+    chosen = sets.choose(pythons.wanted(), "3.11")
+    assert [*chosen] == [*sets.DISTRIBUTIONS, "newest-3.10"]
+    assert chosen["newest-3.10"].constraints() == []
+    assert "rtslib-fb==2.1.75" in chosen["debian12"].constraints()
+    monkeypatch.setattr(versions, "find", {"3.11": HERE}.get)
+    monkeypatch.setattr(versions, "nearest", lambda release: "3.11")
+    planned, missing = versions.plan([*chosen])
+    assert [(run.name, run.release) for run in planned] == [
+        (name, "3.11") for name in sets.DISTRIBUTIONS
+    ]
+    assert missing == ["newest-3.10"]
+    assert [run.name for run in versions.plan(["fedora44"])[0]] == ["fedora44"]
+
+
+def run_of(name: str, release: str) -> Run:
+    return Run(name, sets.DISTRIBUTIONS[name], release, HERE)
 
 
 def test_what_failed_and_what_is_not_there_is_told() -> None:
-    names = [one.name for one in runs.libraries()]
+    names = [one.name for one in libraries()]
     outcomes = [
-        Outcome(Run("3.11", HERE, lowest=True), names, True, "9 passed in 1s"),
-        Outcome(Run("3.12", HERE, lowest=False), names, False, "1 failed in 1s"),
+        Outcome(run_of("debian12", "3.11"), names, True, "9 passed in 1s"),
+        Outcome(run_of("fedora44", "3.13"), names, False, "1 failed in 1s"),
     ]
-    head, first, second, third = versions.table(outcomes, ["3.13"])
-    assert head.split() == ["Python", "libraries", *names, "tests"]
-    assert first.startswith("3.11    oldest")
+    head, first, second, third = versions.table(outcomes, ["newest-3.10"])
+    assert head.split() == ["set", "Python", *names, "tests"]
+    assert first.startswith("debian12  3.11 ")
     assert first.endswith("passed: 9 passed in 1s")
+    assert second.startswith("fedora44  3.13 (for 3.14)  ")
     assert second.endswith("FAILED: 1 failed in 1s")
-    assert third == "Python 3.13: NOT TRIED, there is none on this machine"
+    assert third == "newest-3.10: NOT TRIED, its Python is not on this machine"
+
+
+def test_an_unknown_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        versions.main(["debian11"])
+    assert "no such set: debian11" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, 1)])
@@ -82,11 +122,12 @@ def test_the_exit_status_tells_of_a_failure(
     status: int,
 ) -> None:
     def outcome(run: Run) -> Outcome:
-        return Outcome(run, ["1"] * len(runs.libraries()), passed, "told", "the tests' output\n")
+        return Outcome(run, ["1"] * len(libraries()), passed, "told", "the tests' output\n")
 
     monkeypatch.setattr(versions, "carry_out", outcome)
-    assert versions.main(["--only", pythons.own()]) == status
-    assert capsys.readouterr().out.startswith("the tests' output\nPython")
+    monkeypatch.setattr(versions, "nearest", lambda release: pythons.own())
+    assert versions.main(["debian12"]) == status
+    assert capsys.readouterr().out.startswith("the tests' output\nset")
 
 
 def test_a_kernel_that_cannot_be_booted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,12 +161,12 @@ def test_what_came_of_a_kernel_is_told(
     program.chmod(0o755)
     monkeypatch.setattr("kernel.image.missing", lambda: None)
     monkeypatch.setattr("kernel.image.version", lambda: "6.12.1")
-    monkeypatch.setattr("sys.executable", str(program))
+    monkeypatch.setattr(kernels, "environment", lambda run: program)
     found = kernels.carry_out()
     passed = told.startswith("passed")
-    assert found == KernelOutcome(passed, f"Linux 6.12.1: {told}", output)
+    assert found == KernelOutcome(passed, f"Linux 6.12.1 and the oldest libraries: {told}", output)
 
 
 def test_the_core_of_the_tests_is_there() -> None:
-    names = (*runs.CORE, kernels.FILE)
+    names = (*runs.CORE, *kernels.FILES)
     assert [name for name in names if not (ROOT / "tests" / name).is_file()] == []

@@ -15,12 +15,12 @@ Distributions apply patches, so that each is looked for, not the version.
 
 from __future__ import annotations
 
+import glob
 import inspect
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import rtslib_fb
@@ -78,10 +78,13 @@ def replace_parts() -> None:
             if getattr(module, name).__module__ == utils.__name__:
                 setattr(module, name, getattr(rtslib_files, name))
     for module in modules_with("glob"):
-        is_module = isinstance(module.glob, ModuleType)
-        module.glob = rtslib_files.Glob if is_module else rtslib_files.Glob.iglob
+        if module.glob is glob:
+            module.glob = rtslib_files.Glob
+        elif module.glob is glob.iglob:
+            module.glob = rtslib_files.Glob.iglob
     for module in modules_with("is_dev_in_use"):
-        module.is_dev_in_use = is_dev_in_use
+        if module.is_dev_in_use.__module__ == utils.__name__:
+            module.is_dev_in_use = is_dev_in_use
     fabric.target_names_excludes |= {"cpus_allowed_list"}
     if "efct" not in fabric.fabric_modules:
         _replace_fibre_channel()

@@ -27,8 +27,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def root(kernel: Acts) -> Iterator[Any]:
     """Return rtslib's root on a fresh simulated kernel."""
     simulate(kernel.simulator)
-    yield rtslib_fb.RTSRoot()
+    yield opened(kernel)
     end_simulation()
+
+
+def opened(kernel: Acts) -> Any:
+    """Return rtslib's root; the folder that it needs has another name in Debian."""
+    folder = kernel.simulator.machine.file(rtslib_fb.RTSRoot._preferred_dbroot)
+    folder.mkdir(parents=True, exist_ok=True)
+    return rtslib_fb.RTSRoot()
 
 
 def scenario() -> None:
@@ -80,7 +87,8 @@ def test_everything_is_restored(root: Any) -> None:
 def test_the_configuration_is_saved_in_the_simulators_folder(root: Any, kernel: Acts) -> None:
     scenario()
     root.save_to_file()
-    saved = kernel.simulator.config_dir / "saveconfig.json"
+    saved = Path(root_module.default_save_file)
+    assert saved.is_relative_to(kernel.simulator.folder)
     assert settled(json.loads(saved.read_text())) == settled(root.dump())
     assert saved.stat().st_mode & 0o777 == 0o600
 
@@ -127,8 +135,8 @@ def test_a_fabric_that_the_kernel_lacks(root: Any) -> None:
 def test_a_folder_behind_a_link(kernel: Acts, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(kernel.simulator.folder)
     simulate(open_simulator(tmp_path / "link"))
+    root = opened(kernel)
     scenario()
-    root = rtslib_fb.RTSRoot()
     assert [mapped.tpg_lun.lun for mapped in root.mapped_luns] == [0]
 
 

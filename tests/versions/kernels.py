@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run on a newer kernel: that of another release of Debian than this machine's."""
+"""One run with the oldest libraries, on a newer kernel: that of another release of Debian."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from kernel import image
 from pyproject import ROOT
 
-from .runs import PYTEST, Told
+from .pythons import own
+from .runs import PYTEST, Run, RunError, Told, environment
+from .sets import oldest
 
 RELEASE = "trixie"
-# The walk-through as a batch; with open-iscsi, bytes written, the target cleared and restored.
-FILE = "kernel/guest/test_scenario.py"
-CHOICE = "batch or bytes"
+FILES = ("kernel/guest/test_scenario.py", "kernel/guest/test_contract.py")
+# The walk-through as a batch; with open-iscsi, bytes written, the target cleared and restored; the
+# contract of targetcli, call by call.
+CHOICE = "batch or bytes or contract"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class KernelOutcome:
 
 
 def carry_out() -> KernelOutcome:
-    """Boot it and run the walk-through's tests."""
+    """Boot it and run the tests."""
     os.environ["PYSHELL_BED_KERNEL"] = RELEASE  # the bed's modules and its guests read it
     try:
         reason = image.missing()
@@ -40,7 +44,14 @@ def carry_out() -> KernelOutcome:
 
 
 def _tried(version: str) -> KernelOutcome:
-    tests = [str(ROOT / "tests" / FILE), "-k", CHOICE]
-    found = Told.by([sys.executable, *PYTEST, *tests], {"PYSHELL_REQUIRE_KERNEL": "1"})
-    told = f"Linux {version}: {'passed' if found.passed else 'FAILED'}: {found.last}"
-    return KernelOutcome(found.passed, told, found.output)
+    release = own()
+    run = Run("oldest", oldest(release), release, Path(sys.executable))
+    told = f"Linux {version} and the oldest libraries"
+    try:
+        python = environment(run)
+    except RunError as error:
+        return KernelOutcome(False, f"{told}: not installed", str(error))
+    tests = [*(str(ROOT / "tests" / name) for name in FILES), "-k", CHOICE]
+    found = Told.by([str(python), *PYTEST, *tests], {"PYSHELL_REQUIRE_KERNEL": "1"})
+    passed = "passed" if found.passed else "FAILED"
+    return KernelOutcome(found.passed, f"{told}: {passed}: {found.last}", found.output)

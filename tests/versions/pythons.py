@@ -27,6 +27,16 @@ def own() -> str:
     return "{}.{}".format(*sys.version_info)
 
 
+def nearest(release: str) -> str | None:
+    """Return a release that is on this machine: the one asked for, or the next one before it."""
+
+    def minor(name: str) -> int:
+        return int(name.split(".")[1])
+
+    older = [name for name in wanted() if minor(name) < minor(release)]
+    return next((name for name in (release, *reversed(older)) if find(name)), None)
+
+
 def find(release: str) -> Path | None:
     """Return an interpreter of a release: of PATH, or one that pyenv has."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
