@@ -339,10 +339,7 @@ def test_libraries_that_another_user_could_replace_are_not_used(archive: Path, w
         shutil.rmtree(private)
 
 
-@pytest.mark.parametrize(
-    "name", ["packaging/pinned/libraries.txt", "packaging/pinned/build.txt",
-             "packaging/debian/carried.txt"]
-)  # fmt: skip
+@pytest.mark.parametrize("name", ["packaging/pinned/libraries.txt", "packaging/pinned/build.txt"])
 def test_what_packages_carry_is_pinned_by_hash(name: str) -> None:
     """Finding 54."""
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -24,15 +24,16 @@ IN_GUEST = "PYSHELL_IN_GUEST" in os.environ
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Debian package, built from this tree."""
+    """Return the Debian package, built from this tree; what else is built is beside it."""
     from driver import ROOT, tool  # the bed's own test copies this file alone
 
     tool("dpkg-buildpackage", "build-essential")
     tool("dh_python3", "dh-python")
     tool("dh", "debhelper")
+    tool("/usr/bin/hatchling", "python3-hatchling pybuild-plugin-pyproject")
     folder = tmp_path_factory.mktemp("deb")
     subprocess.run([ROOT / "packaging/deb", folder], check=True, timeout=PACKAGE_SECONDS)
-    (made,) = folder.glob("*.deb")
+    (made,) = folder.glob("pyshell_*.deb")
     return made
 
 

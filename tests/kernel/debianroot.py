@@ -113,6 +113,26 @@ def minimal() -> Path:
     return archive
 
 
+def run(release: str, hook: Path, **environment: str) -> None:
+    """Run a script on the smallest root of a release of Debian; it is kept nowhere."""
+    bases = [line for line in _sources() if f" {RELEASE} main" in f"{line} "]
+    done = subprocess.run(
+        [
+            *(image.tool("mmdebstrap"), "--variant=minbase", "--format=null"),
+            *("--dpkgopt=force-unsafe-io", f'--customize-hook=sh {shlex.quote(str(hook))} "$1"'),
+            *(release, "/dev/null", "-"),
+        ],
+        input="".join(f"{line.replace(RELEASE, release)}\n" for line in bases[:1]),
+        env={**os.environ, "PATH": image.SEARCH_PATH, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BUILD_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(f"mmdebstrap: status {done.returncode}\n{done.stderr[-3000:]}")
+
+
 def dependencies(package: Path) -> list[str]:
     """List by name what a .deb depends on."""
     command = [image.tool("dpkg-deb"), "-f", str(package), "Depends"]

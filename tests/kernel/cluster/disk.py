@@ -67,7 +67,7 @@ def _package() -> Path:
                 old.unlink()
             command = [str(ROOT / "packaging/deb"), scratch]
             subprocess.run(command, check=True, timeout=PACKAGE_SECONDS, capture_output=True)
-            (made,) = Path(scratch).glob("*.deb")
+            (made,) = Path(scratch).glob("pyshell_*.deb")
             made.rename(kept)
     return kept
 
