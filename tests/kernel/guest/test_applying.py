@@ -155,6 +155,36 @@ def test_a_committed_candidate_cuts_no_session_and_loses_no_write(
     assert writer.is_read_back()
 
 
+def test_undo_of_a_batch_and_redo_return_to_the_same_kernel() -> None:
+    tpg = f"/iscsi/{THIRD}/tpg1"
+    batch("/backstores/ramdisk create name=kept size=1M", f"/iscsi create {THIRD}")
+    before = kernel_files()
+    batch(
+        "/backstores/ramdisk create name=one size=1M",
+        f"{tpg}/luns create /backstores/ramdisk/one",
+        f"{tpg}/acls create {OTHER}",
+        f"{tpg}/acls/{OTHER} set auth userid=lee password=a-long-secret",
+        f"{tpg} set attribute login_timeout=20",
+        f"{tpg}/luns create /backstores/ramdisk/kept",
+        "/backstores/ramdisk/one rename other",
+    )
+    after = kernel_files()
+    assert pyshell("undo", "batch=true").stdout.count("Undid '") == 7
+    assert kernel_files() == before
+    pyshell("redo")
+    assert kernel_files() == after
+    listed = json.loads(pyshell("-o", "json", "history", f"path={tpg}").stdout)["result"]
+    assert [one["command"] for one in listed[:2]] == ["redo", "undo batch=true"]
+    log = Path("/var/log/pyshell/changes.jsonl")
+    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert "a-long-secret" not in log.read_text()
+    pyshell("clearconfig", "confirm=true")
+    pyshell("undo", str(next(one["undo"] for one in listed if one["undo"])))
+    pyshell("redo")
+    pyshell("undo")
+    assert kernel_files() == after
+
+
 def kernel_files() -> dict[str, str]:
     """Return the settings in configfs that can be read, without what counts."""
     found = {}
