@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ UNCHANGED = "unchanged"
 _STATES = (DONE, FAILED, PARTIAL, UNFINISHED, UNCHANGED)
 _OBJECTS_MAX = 50
 _LINE_MAX = 4096
+_NUMBERS = re.compile(rb'^\{"number": ([0-9]{1,9}),', re.MULTILINE)
+"""The numbers of lines; reading all of each would take longer than a small change."""
 _TAIL = 1 << 16
 """Bytes at the end of a file that are read for the highest number: more than a line has."""
 _MESSAGE_ID = "e04a734fed7447eaad5808c6addf3a19"
@@ -132,7 +135,7 @@ class ChangeLog:
         """Return the highest number in use, 0 if there is none. Raises PyshellError."""
         for file in (self.file, self._older(1)):
             with suppress(NotFoundError), os_errors(f"read {file}"):
-                found = [entry.number for entry in _entries(_end_of(file)) if entry is not None]
+                found = [int(number) for number in _NUMBERS.findall(_end_of(file))]
                 if found:
                     return max(found)
         return 0

@@ -158,19 +158,26 @@ def keep_preferences(lio: Lio, head: Head, before: Mapping[str, Any]) -> None:
 def _keep(lio: Lio, head: Head, how: dict[str, Any]) -> None:
     file = file_of(lio, head.number)
     writing.make_folder(file.parent)
-    writing.replace(file, (json.dumps({**head.to_json(), **how}) + "\n").encode())
-    _prune(lio)
-
-
-def _prune(lio: Lio) -> None:
-    """Remove the oldest commands beyond what is kept."""
-    size = 0
-    for place, number in enumerate(reversed(numbers(lio)[:-ALWAYS_KEPT])):
-        file = file_of(lio, number)
+    data = (json.dumps({**head.to_json(), **how}) + "\n").encode()
+    writing.replace(file, data)
+    known = numbers(lio)
+    gone = known[:-KEPT]
+    if len(data) > BYTES_KEPT // KEPT:
+        gone += _too_large(lio, known[len(gone) :])
+    for number in gone:
         with contextlib.suppress(OSError):
-            size += file.stat().st_size
-            if ALWAYS_KEPT + place >= KEPT or size > BYTES_KEPT:
-                file.unlink()
+            file_of(lio, number).unlink()
+
+
+def _too_large(lio: Lio, known: Sequence[int]) -> list[int]:
+    """Return the oldest commands whose files would need more than `BYTES_KEPT` in all."""
+    size, gone = 0, []
+    for number in reversed(known[:-ALWAYS_KEPT]):
+        with contextlib.suppress(OSError):
+            size += file_of(lio, number).stat().st_size
+        if size > BYTES_KEPT:
+            gone.append(number)
+    return gone
 
 
 def last(lio: Lio) -> Done | None:

@@ -83,10 +83,10 @@ def test_what_a_crash_left_of_a_line_is_skipped(log: ChangeLog) -> None:
     log.append(ENTRY)
     with log.file.open("a") as file:
         file.write('{"number": 8, "time": "2026')
-    assert log.highest() == 7
-    log.append(replace(ENTRY, number=8))
+    assert log.highest() == 8
+    log.append(replace(ENTRY, number=9))
     found, damaged = log.read()
-    assert ([entry.number for entry in found], damaged) == ([7, 8], 1)
+    assert ([entry.number for entry in found], damaged) == ([7, 9], 1)
 
 
 @pytest.mark.parametrize(
