@@ -53,6 +53,7 @@ COMMANDS = {
     "rollback": "rollback 1",
     "restore": "restoreconfig {other} clear_existing=true",
     "undo": "undo",
+    "undo several": "undo 16",
 }
 
 

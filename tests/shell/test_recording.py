@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is recorded of a command that is killed (-9): `undo` and `history` know of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, LONG, SERVER, TPG, Pyshell
+from foldercopy import Copy, Snapshot
+from pyshell.config.store import undo
+from pyshell.config.store.change_log import ChangeLog
+from pyshell.simulator import Simulator
+
+OTHER = "iqn.2020-07.com.example:other"
+KILLS = 30 if LONG else 4
+"""How often each command is killed."""
+COMMANDS = {
+    "share": f"share /dev/sdb to={CLIENT}",
+    "delete": f"/iscsi delete {SERVER}",
+    "clear": "clearconfig confirm=true",
+    "undo": "undo",
+    "undo several": "undo 2",
+    "redo": "redo",
+}
+
+
+@contextmanager
+def dying_before(acts: int) -> Iterator[None]:
+    """Let this process be killed before it does one more than so many acts on the kernel."""
+    left = acts
+    act = Simulator._act
+
+    @contextmanager
+    def counted(simulator: Simulator, path: str) -> Iterator[str]:
+        nonlocal left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        with act(simulator, path) as rel:
+            yield rel
+
+    Simulator._act = counted  # type: ignore[method-assign,assignment]
+    yield
+
+
+def killed(pyshell: Pyshell, line: str, acts: int) -> bool:
+    """Run a line in a process that is killed after so many acts; tell whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with dying_before(acts):
+                pyshell.line(line)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+@pytest.fixture
+def target(pyshell: Pyshell) -> Pyshell:
+    """Return a saved target with four changes, and one more that is undone."""
+    pyshell.prepare(
+        f"/iscsi create {SERVER}",
+        "/backstores/ramdisk create disk 1M",
+        f"{TPG}/acls create {CLIENT}",
+        f"{TPG}/luns create /backstores/ramdisk/disk",
+        "saveconfig",
+        f"/iscsi create {OTHER}",
+        "undo",
+    )
+    return pyshell
+
+
+def newest(pyshell: Pyshell) -> dict[str, Any]:
+    found: list[dict[str, Any]] = pyshell("history", "-o", "json").done().json["result"]
+    return found[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_is_found_and_not_passed_over(target: Pyshell, name: str) -> None:
+    dice = random.Random(name)
+    line = COMMANDS[name]
+    hit = 0
+    kept = Copy(Snapshot.of(target.folder), target.folder)
+    before = target.tree()
+    for _ in range(KILLS):
+        kept.restore()
+        if not killed(target, line, dice.randint(1, 25)):
+            assert newest(target)["command"] == line
+        elif target.tree() != before:
+            hit += 1
+            found = newest(target)
+            assert (found["command"], found["state"]) == (line, "unfinished")
+            ran = target("undo", "--dry-run")
+            if name == "clear":  # the configuration before it is known
+                assert ran.status == 0
+            else:
+                assert ran.status == 5
+                assert f"Cannot undo '{line}': pyshell ended before the command did" in ran.err
+            target.must("undo skip=true")
+        target.must(f"apply {target.saved_file} prune=true")
+        assert newest(target)["state"] == "done"
+        numbers = [entry.number for entry in ChangeLog(target.open()).read()[0]]
+        assert numbers == sorted(set(numbers))
+    assert hit > 0
+
+
+def test_a_command_that_was_killed_after_its_last_step_is_done(target: Pyshell) -> None:
+    """The record of how to undo it is written before the log."""
+    log = ChangeLog(target.open())
+    before = log.file.read_text()
+    target.must("/backstores/ramdisk create late 1M")
+    log.file.write_text(before)
+    assert newest(target)["state"] == "done"
+    target.must("undo")
+    assert newest(target)["command"] == "undo"
+    assert [entry.number for entry in log.read()[0]][-2:] == [8, 9]
+
+
+def test_an_undo_killed_between_its_records_says_so(target: Pyshell) -> None:
+    """Those records that have moved are undone, and the others are still to be undone."""
+    lio = target.open()
+    head = undo.Head(8, "undo 3", undo.read(lio, 3).about)
+    undo.begin(lio, head)
+    undo.move_undone(lio, 4, undo.Undone(8, 4))
+    assert undo.numbers(lio) == [1, 2, 3, 8]
+    ran = target("undo")
+    assert (ran.status, "Cannot undo 'undo 3'" in ran.err) == (5, True)
+    target.must("undo skip=true")
+    assert undo.numbers(lio) == [1, 2, 3]
