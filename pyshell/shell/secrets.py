@@ -24,7 +24,7 @@ _SECRET_FILE_MAX = 1 << 16
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
 _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
 """Commands that take no secret, but may name one."""
-PLAIN_WORDS = {"share": 2, "login": 1}
+PLAIN_WORDS = {"share": 2, "login": 2, "simulate": 3}
 """Commands that take secrets by name, and the number of words that they take without a name."""
 
 
