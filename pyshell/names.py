@@ -199,11 +199,6 @@ def iqn(text: str) -> str:
             f"'{text}': '{authority}' is not a reversed domain name.",
             "Use a domain that you own, such as com.example.",
         )
-    if "." not in name[len("iqn.YYYY-MM.") :]:  # targetcli would not restore it
-        raise UsageError(
-            f"'{text}': '{authority}' is not a reversed domain name of two parts or more.",
-            "Use a domain that you own, such as com.example.",
-        )
     if len(name.encode()) > IQN_MAX_BYTES:
         raise UsageError(f"'{text}' is longer than {IQN_MAX_BYTES} bytes.")
     return name
