@@ -47,7 +47,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_spec_says_what_pyproject_says() -> None:
     told = project()
-    assert said("Name") == told.name
+    assert (said("Name"), told.name) == ("pyshell", "pyshell-lio")
     assert said("Version") == __version__
     assert said("Summary") == told.description
     assert said("License") == told.license
