@@ -166,7 +166,7 @@ def test_undo_of_a_batch_and_redo_return_to_the_same_kernel() -> None:
         f"{tpg}/acls/{OTHER} set auth userid=lee password=a-long-secret",
         f"{tpg} set attribute login_timeout=20",
         f"{tpg}/luns create /backstores/ramdisk/kept",
-        "/backstores/ramdisk/one rename other",
+        "/backstores/ramdisk/one rename other force=true",
     )
     after = kernel_files()
     assert pyshell("undo", "batch=true").stdout.count("Undid '") == 7
