@@ -26,6 +26,8 @@ OTHERS = (
     "/tmp/",
     "/var/",
     "/etc/systemd/system/open-",
+    # takeover disabled the service of Debian's rtslib, on which the package depends.
+    *(f"/etc/rc{level}.d/K01rtslib-fb-targetctl" for level in range(2, 6)),
 )
 # On a host that is its own initiator, the login at boot is not to be waited for: the target comes
 # after it, as what it exports may lie on disks of other targets.
