@@ -227,35 +227,41 @@ def _refuse_mask(line: str) -> None:
 def leave(shell: Shell, reader: Reader) -> bool:
     """Save or not, as the user answers, and return whether to leave.
 
-    A candidate is committed or dropped first. A save that would lose saved objects is asked about
-    once more.
+    A candidate is committed or dropped; it stays open if the user stays. A save that would lose
+    saved objects is asked about once more.
     """
-    if not _leave_candidate(shell, reader):
+    if not _leave_candidate(shell, reader) or not _leave_target(shell, reader):
         shell.executor.left = False
         return False
-    shell.saving.settle()
-    # Nothing is saved before it is confirmed: then there is no question, only a note.
-    answer = _LEAVE if unconfirmed_text(shell.running) else _leaving_answer(shell, reader)
-    if answer == _STAY:
-        shell.executor.left = False
-        return False
-    try:
-        if answer == _LEAVE:
-            shell.saving.leave(save=False)
-        elif shell.preference("auto_save_on_exit"):
-            shell.saving.leave(save=True)
-        else:
-            shell.console.say(shell.saving.save())
-    except PyshellError as error:
-        shell.console.show_error(error)
-        return _save_anyway(shell, reader)
+    drop_candidate(shell)
+    return True
+
+
+def _leave_target(shell: Shell, reader: Reader) -> bool:
+    """Save the running configuration or not, and return whether to leave."""
+    with shell.beside_candidate():
+        shell.saving.settle()
+        # Nothing is saved before it is confirmed: then there is no question, only a note.
+        answer = _LEAVE if unconfirmed_text(shell.running) else _leaving_answer(shell, reader)
+        if answer == _STAY:
+            return False
+        try:
+            if answer == _LEAVE:
+                shell.saving.leave(save=False)
+            elif shell.preference("auto_save_on_exit"):
+                shell.saving.leave(save=True)
+            else:
+                shell.console.say(shell.saving.save())
+        except PyshellError as error:
+            shell.console.show_error(error)
+            return _save_anyway(shell, reader)
     return True
 
 
 def _leave_candidate(shell: Shell, reader: Reader) -> bool:
     """Commit or drop the open candidate as the user answers, and return whether to leave.
 
-    Without an answer it is dropped, and the exit status says so.
+    Without an answer, or without changes, it stays open until the prompt ends.
     """
     candidate = shell.candidate
     if candidate is None:
@@ -273,7 +279,6 @@ def _leave_candidate(shell: Shell, reader: Reader) -> bool:
             return _run_line(shell, "/ commit")
         if answer == _ABORT:
             shell.end_candidate()
-    drop_candidate(shell)
     return True
 
 
@@ -316,11 +321,11 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
         try:
             answer = _yes_or_no(reader, shell.console.labelled("Save anyway? [y/N] "))
         except KeyboardInterrupt:
-            shell.executor.left = False
             return False
         if not answer:
             shell.note("Not saved.")
             return True
+    drop_candidate(shell)
     try:
         shell.run_line("/ saveconfig force=true")
     except PyshellError as error:

@@ -151,6 +151,24 @@ def test_leaving_with_an_open_candidate_is_asked_about(desk: Desk) -> None:
     assert "Committed the candidate: 1 created" in out
 
 
+@pytest.mark.parametrize("way", [CTRL_D, "exit\r"])
+def test_a_candidate_without_changes_stays_open_if_the_user_stays(desk: Desk, way: str) -> None:
+    desk.shell.options.way = "prompt"
+    create = "/backstores/ramdisk create one 1M"
+    out, err = desk.type(f"{create}\rbegin\r{way}stay\rabort\r{CTRL_D}leave\r")
+    assert "Dropped the candidate without changes." in out
+    assert "No candidate" not in err
+
+
+def test_a_save_on_leaving_is_of_the_running_configuration(desk: Desk) -> None:
+    desk.shell.options.way = "prompt"
+    desk.type("/backstores/ramdisk create one 1M\rbegin\rexit\rsave\r")
+    assert desk.shell.candidate is None
+    assert not desk.shell.saving.unsaved
+    desk.shell.run_line("diff")
+    assert desk.shell.executor.status == 0
+
+
 @pytest.mark.parametrize("answer", ["n\r", "\r", CTRL_C])
 def test_pasted_lines_are_not_run_without_a_yes(desk: Desk, answer: str) -> None:
     assert desk.type(PASTE.format("pwd\npwd\n") + f"\r{answer}{CTRL_D}") == (
