@@ -89,7 +89,8 @@ def commit(
     """Apply the changes of the candidate to the running configuration.
 
     All changes are made in one step with the fewest operations, or none. Unchanged objects are not
-    touched, and their sessions continue. If the commit fails, the candidate stays open.
+    touched, and their sessions continue. A commit closes the candidate, also if it has no changes.
+    If the commit fails, the candidate stays open.
 
     If the running configuration has changed since begin, the differences are shown and nothing is
     changed. With force=true, these changes are kept as well.
@@ -103,7 +104,7 @@ def commit(
         raise _conflict(moved, candidate.differences())
     found = candidate.plan(running)
     if not found.operations:
-        return _dropped(node, "Nothing to commit: the candidate has no changes.")
+        return _dropped(node, "Nothing to commit: the candidate has no changes. It is closed.")
     check(node.lio, found.operations)
     change = _committed(node, found)
     change.confirm = confirm

@@ -262,8 +262,9 @@ def test_a_dry_run_of_commit_shows_the_changes(target: Pyshell) -> None:
 
 
 def test_nothing_to_commit(target: Pyshell) -> None:
-    ran = target.batch(["begin", "commit"]).done()
-    assert ran.lines[-1] == "Nothing to commit: the candidate has no changes."
+    ran = target.batch(["begin", "commit", "begin", "commit"]).done()
+    told = "Nothing to commit: the candidate has no changes. It is closed."
+    assert ran.lines[1::2] == [told, told]
     assert "'commit'" not in target("undo --dry-run").out
 
 
