@@ -32,8 +32,8 @@ def begin(node: Node) -> Result:
     """Open a candidate: a copy of the configuration for the next commands.
 
     Commands then change the candidate, with all their checks, and the running configuration stays
-    as it is. ls marks what is new (+), changed (~) and removed (-), and diff compares the candidate
-    with the running configuration. commit applies the changes in one step, abort drops them.
+    as it is. ls marks what is new (+), changed (~) and removed (-), and diff shows the changes.
+    commit applies the changes in one step, abort drops them.
 
     sessions, top, trace, doctor, metrics, guide and takeover are about the running configuration.
     Preferences (set global) are not part of the candidate.

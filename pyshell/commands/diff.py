@@ -37,6 +37,7 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
+    from pyshell.config.candidate import Candidate
     from pyshell.config.document import Document
     from pyshell.config.document_file import Trusted
     from pyshell.config.model import Item, Items
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 RUNNING = "running"
 SAVED = "saved"
 CANDIDATE = "candidate"
+_BEGUN = "running at 'begin'"
 _MISSING_SHOWN = 20
 
 
@@ -143,8 +145,8 @@ def diff(
     first: Annotated[
         str | None,
         CONFIGURATION,
-        "running, saved, candidate, a revision, a file or HOST:. Default: saved, or running while a"
-        " candidate is open.",
+        "running, saved, candidate, a revision, a file or HOST:. Default: saved; while a candidate"
+        " is open, what was running at begin.",
     ] = None,
     second: Annotated[
         str | None,
@@ -177,17 +179,11 @@ def diff(
 
     Targets under cluster control are not saved to the boot file, and run on one host: they are not
     compared with it, nor between hosts, unless target= names one.
+
+    While a candidate is open, diff shows what commit changes: the candidate against the running
+    configuration as it was at begin. 'diff running candidate' compares with what is running now.
     """
-    if node.context.candidate is not None:
-        words = first or RUNNING, second or CANDIDATE
-    else:
-        words = first or SAVED, second or RUNNING
-    try:
-        if not all(map(_on_host, words)):
-            node.lio.ready()
-        before, after = (items_of(node, word) for word in words)
-    except PyshellError as error:
-        raise _incomparable(error) from error
+    words, before, after = _sides(node, first, second)
     if target is None and _is_of_all(words):
         before, after = _without_clustered(node, words, before, after)
     if target is not None:
@@ -213,6 +209,41 @@ def diff(
         sides = _named_side(node, words[0]), _named_side(node, words[1])
         lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
     return Lines(lines, change_text.changes_data(found), int(bool(found)))
+
+
+def _sides(
+    node: Node, first: str | None, second: str | None
+) -> tuple[tuple[str, str], Items, Items]:
+    """Return the names of two configurations, and what they are. Raises PyshellError."""
+    candidate = node.context.candidate
+    if candidate is None:
+        words = first or SAVED, second or RUNNING
+    else:
+        words = first or _BEGUN, second or CANDIDATE
+    try:
+        if not all(map(_on_host, words)):
+            node.lio.ready()
+        if candidate is not None and not first:
+            before = _begun(node, candidate, words[1])
+        else:
+            before = items_of(node, words[0])
+        return words, before, items_of(node, words[1])
+    except PyshellError as error:
+        raise _incomparable(error) from error
+
+
+def _begun(node: Node, candidate: Candidate, other: str) -> Items:
+    """Return what was running at `begin`; note if something else is running now.
+
+    The candidate itself is compared with its own copy of that.
+    """
+    if other != CANDIDATE:
+        return candidate.begun
+    if candidate.moved(items_of(node, RUNNING)):
+        node.context.note(
+            "The running configuration has changed since 'begin': 'diff second=running' shows how."
+        )
+    return candidate.base
 
 
 def _without_clustered(

@@ -186,6 +186,30 @@ def test_commit_stops_if_others_changed_the_configuration(target: Pyshell) -> No
     assert "two" not in target("ls /backstores").out
 
 
+def test_diff_shows_what_commit_changes_and_notes_changes_of_others(target: Pyshell) -> None:
+    others = ["/backstores/ramdisk create name=theirs size=1M", f"{TPG} set attribute t10_pi=1"]
+    after = ["diff", "diff form=commands", "diff second=running", "diff running candidate", "abort"]
+    ran = between(target, [*PREPARE, "pwd"], others, after)
+    _, _, shown = ran.out.partition("--- running at 'begin'\n+++ candidate\n")
+    own, _, moved = shown.partition("--- running at 'begin'\n+++ running\n")
+    moved, _, now = moved.partition("--- running\n+++ candidate\n")
+    assert "two" in own
+    assert "theirs" not in own
+    assert "t10_pi" not in own
+    assert "theirs" in moved
+    assert "two" not in moved
+    assert "theirs" in now
+    assert "two" in now
+    note = "The running configuration has changed since 'begin': 'diff second=running' shows how."
+    assert ran.err.splitlines().count(note) == 2
+
+
+def test_diff_in_a_candidate_without_changes_is_empty(target: Pyshell) -> None:
+    ran = target.batch(["begin", "diff", "abort"]).done()
+    assert len(ran.lines) == 2
+    assert ran.err == ""
+
+
 def test_a_forced_commit_keeps_what_others_changed(target: Pyshell) -> None:
     others = [
         "/backstores/ramdisk create name=theirs size=1M",
