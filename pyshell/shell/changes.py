@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -434,10 +434,26 @@ class CandidateChanges(Changes):
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work on the candidate, as `Changes.work`."""
+        changes = work.effect in ("loaded", "other") or bool(work.undone_by)
         try:
-            super().work(work, line, forced=forced)
+            with self._silenced() if changes else nullcontext():
+                super().work(work, line, forced=forced)
         finally:
             self._candidate.changed()
+
+    def _silenced(self) -> AbstractContextManager[None]:
+        """Print nothing as done that the commit reports, or that is dropped without one."""
+        return self._console.silenced() if self._context.commits_itself else nullcontext()
+
+    def _tell(
+        self,
+        change: Change,
+        sentences: Callable[[Change], list[str]],
+        more: Sequence[str],
+        data: Mapping[str, Any],
+    ) -> None:
+        with self._silenced():
+            super()._tell(change, sentences, more, data)
 
     def _deadline(self, change: Change) -> Deadline | None:
         """Refuse a deadline: nothing is running that could be reverted."""

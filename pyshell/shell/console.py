@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -191,11 +191,15 @@ class Console:
     @contextmanager
     def piped(self, through: Callable[[Iterable[str]], Iterable[str]]) -> Iterator[None]:
         """Print in the block what `through` makes of the lines of output."""
-        self._pipe = through
+        before, self._pipe = self._pipe, through
         try:
             yield
         finally:
-            self._pipe = None
+            self._pipe = before
+
+    def silenced(self) -> AbstractContextManager[None]:
+        """Return a context in which results are not printed; notes and errors are."""
+        return self.piped(lambda _: ())
 
     def show(self, result: Tree | Lines) -> None:
         """Print a result."""

@@ -39,6 +39,7 @@ def test_a_line_that_fails_changes_nothing(pyshell: Pyshell, file: Path) -> None
     file.write_text("\n".join([*LINES, f"{TPG}/luns create /backstores/ramdisk/none", LINES[0]]))
     ran = pyshell("--atomic", "-f", str(file))
     assert ran.status == 3
+    assert ran.out == ""
     first, last = ran.err.splitlines()
     assert first.startswith(f"{file}:4: ")
     assert last == "Nothing was changed."
@@ -58,6 +59,7 @@ def test_a_dry_run_shows_what_all_lines_would_change(pyshell: Pyshell, file: Pat
     lines = [*LINES, "set global auto_save_on_exit=false"]
     ran = pyshell.batch(lines, "--atomic", "--dry-run").done()
     assert f"Would create {TPG}/luns/lun0 [online] (dry run)" in ran.lines
+    assert [line for line in ran.lines if "(dry run)" not in line] == []
     assert ran.lines[-1].startswith("Would commit the candidate: 5 to create")
     assert pyshell.tree() == before
     assert pyshell.must("get global auto_save_on_exit") == ["auto_save_on_exit=true "]
@@ -82,6 +84,26 @@ def test_options_that_exclude_it(pyshell: Pyshell, arguments: tuple[str, ...], e
     ran = pyshell(*arguments)
     assert ran.status != 0
     assert error in ran.out + ran.err
+
+
+def test_results_of_single_changes_are_not_printed_and_reads_are(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_save_on_exit=false")
+    reads = ["/backstores/ramdisk ls | match one", "/backstores/* ls depth=0"]
+    ran = pyshell.batch([*LINES, "clearconfig confirm=true", LINES[0], *reads], "--atomic").done()
+    assert "Created" not in ran.out
+    assert "cleared" not in ran.out
+    assert "o- one ." in ran.lines[0]
+    assert "[/backstores/ramdisk]" in ran.lines
+    assert ran.lines[-1].startswith("Committed the candidate: 1 created")
+
+
+def test_json_is_the_document_of_the_commit(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_save_on_exit=false")
+    ran = pyshell.batch(LINES, "--atomic", "-o", "json").done()
+    assert len(ran.json["result"]["objects"]) == 5
+    failed = pyshell.batch(["/backstores/ramdisk create name=two size=1M", LINES[0]], "--atomic")
+    assert failed.status == 5
+    assert failed.out == ""
 
 
 def test_other_changes_meanwhile_stop_the_commit(pyshell: Pyshell) -> None:
