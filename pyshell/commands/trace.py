@@ -16,7 +16,7 @@ from pyshell.doctor.hops import Hop, Question, Trace
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.host import BY_ID
 from pyshell.lio import Lio, listing, statistics, storage_info
-from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject
+from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.text import did_you_mean, joined
 from pyshell.tree.command import DISK, INITIATOR, INITIATOR_ADDRESS, command
 from pyshell.tree.luns import nearest, storage_object_on
@@ -72,15 +72,15 @@ def trace(
     asked = _question(node, _named(node.lio, initiator), disk, from_ or "")
     found = hops.traces(node.lio, asked)
     told, commands, status = _verdict(node.lio, asked, found)
+    told += _hints(node.lio, asked, found)
     shown = [*_lines(found, asked), ""] if found else []
     lines = [*shown, *told, *(f"    {one}" for one in commands)]
-    _hint(node, asked, found)
     data = {
         "initiator": asked.initiator,
         "disk": asked.disk.path if asked.disk else asked.device or None,
         "visible": status < 2,
         "message": " ".join(told),
-        "broken": _data_of(broken[1]) if (broken := _broken(found)) else None,
+        "broken": _data_of(broken[1]) if (broken := _broken(found, asked)) else None,
         "commands": list(commands),
         "paths": [_data(one) for one in found],
     }
@@ -186,24 +186,45 @@ def _told(hop: Hop) -> str:
     return f"{about}: {hop.message}" if about not in ("", hop.name) else hop.message
 
 
-def _broken(found: Sequence[Trace]) -> tuple[Trace, Hop] | None:
-    """Return the hop to fix first: where the initiator is allowed, and gets farthest."""
+def _broken(found: Sequence[Trace], asked: Question) -> tuple[Tpg | None, Hop] | None:
+    """Return the hop to fix first, with its TPG: where the initiator is allowed, and gets farthest.
+
+    If it is allowed nowhere, it is not known which of several TPGs is to allow it.
+    """
     if any(one.visible for one in found):
-        every = ((one, hop) for one in found if one.admitted and (hop := one.impaired))
+        every = ((one.tpg, hop) for one in found if one.admitted and (hop := one.impaired))
         return next(every, None)
+    if not any(one.admitted for one in found):
+        found = [one for one in found if one.is_meant] or found
+        lacking = [one.tpg for one in found if one.tpg and _lacks_acl(one)]
+        if len(lacking) > 1:
+            return None, _ambiguous(lacking[0].target.fabric.name, asked)
 
     def far(one: Trace) -> tuple[bool, int]:
         return one.admitted, one.hops.index(one.broken) if one.broken else len(one.hops)
 
     best = max(found, key=far, default=None)
-    return (best, best.broken) if best is not None and best.broken else None
+    return (best.tpg, best.broken) if best is not None and best.broken else None
+
+
+def _lacks_acl(one: Trace) -> bool:
+    return any(hop.code == "acl.missing" for hop in one.login)
+
+
+def _ambiguous(fabric: str, asked: Question) -> Hop:
+    """Return the hop of an initiator that each of several TPGs could allow."""
+    message = (
+        f"none of these TPGs has an ACL for {asked.initiator}: it cannot log in. Name a LUN of the"
+        f" target that it is to use: trace {asked.initiator} /{fabric}/TARGET/TPG/luns/LUN"
+    )
+    return Hop("acl", f"/{fabric}", "broken", message, "acl.missing")
 
 
 def _verdict(
     lio: Lio, asked: Question, found: Sequence[Trace]
 ) -> tuple[list[str], Sequence[str], int]:
     """Return why the initiator sees the disk or not, the commands that help, and the status."""
-    who, first = asked.initiator, _broken(found)
+    who, first = asked.initiator, _broken(found, asked)
     seen = [one for one in found if one.visible]
     # Several targets may export the same disk.
     disks = dict.fromkeys(f"{one.disk.path} as LUN {one.lun}" for one in seen if one.disk)
@@ -218,10 +239,10 @@ def _verdict(
             return said, (), 0
         command = access.restoring(lio, who) or pyshell(lio, "share", "DEVICE", to=who)
         return [f"{who} sees no disk: this host has no target for it."], [command], 2
-    path, broken = first
+    tpg, broken = first
     why = f"{broken.message if broken.path == _disk_name(asked) else _told(broken)}."
-    if path.tpg is not None and len({one.tpg for one in found}) > 1:
-        why = f"{path.tpg.path}: {why}"
+    if tpg is not None and len({one.tpg for one in found}) > 1:
+        why = f"{tpg.path}: {why}"
     if seen:
         return [*said, f"But: {why}"], broken.commands, 1
     what = f"does not see {_disk_name(asked)}" if asked.disk or asked.device else "sees no disk"
@@ -240,15 +261,17 @@ def _is_unused(lio: Lio, one: Trace, initiator: str) -> bool:
     return listing.existing(mapped) and not statistics.of_mapped_lun(lio, mapped).commands
 
 
-def _hint(node: Node, asked: Question, found: Sequence[Trace]) -> None:
-    """Note a similar name that has an ACL, if the initiator has none anywhere."""
+def _hints(lio: Lio, asked: Question, found: Sequence[Trace]) -> Iterator[str]:
+    """Yield what is known of an initiator that has no ACL: a login, or a similar name with one."""
     if any(one.admitted for one in found):
         return
-    if any(target.wwn == asked.initiator for target in listing.all_targets(node.lio)):
-        node.context.note(f"{asked.initiator} is a target of this host, not an initiator.")
-    known = {acl.wwn for tpg in listing.all_tpgs(node.lio) for acl in listing.node_acls(tpg)}
+    if any(one.tried_somewhere for one in found):
+        yield "The kernel log shows that it tried to log in to a target of this host."
+    if any(target.wwn == asked.initiator for target in listing.all_targets(lio)):
+        yield f"{asked.initiator} is a target of this host, not an initiator."
+    known = {acl.wwn for tpg in listing.all_tpgs(lio) for acl in listing.node_acls(tpg)}
     if asked.initiator not in known and (near := did_you_mean(asked.initiator, known)):
-        node.context.note(near)
+        yield near
 
 
 def _data(one: Trace) -> dict[str, Any]:

@@ -139,6 +139,19 @@ def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "", *, tried: bool = False) 
     return error(tpg.path, message, choices=choices, code="acl.missing")
 
 
+def tried_targets(lio: Lio, log: RefusedLogins, initiator: str) -> list[Target]:
+    """Return the targets of which one refused an initiator without an ACL, as the log shows.
+
+    The log does not name the target, and the counters of a target do not name the initiator.
+    """
+    if initiator not in log.initiators:
+        return []
+    every = list(listing.all_targets(lio, "iscsi"))
+    counted = ((one, statistics.logins(lio, one)) for one in every)
+    refusing = [one for one, logins in counted if logins and logins.failed.get("authorize")]
+    return refusing or every
+
+
 def _saved_acls(lio: Lio, tpg: Tpg) -> list[str]:
     """Return the initiators that have an ACL of a TPG in the saved configuration."""
     places = (item.place for item in boot.saved_items(lio).values())

@@ -58,6 +58,10 @@ class Trace:
     login: tuple[Hop, ...]
     storage: tuple[Hop, ...]
     session: Hop | None
+    is_meant: bool = False
+    """Whether it is known that the initiator, without an ACL, is to log in here."""
+    tried_somewhere: bool = False
+    """Whether it tried to log in to one of several targets; it is not known to which."""
 
     @property
     def hops(self) -> list[Hop]:
@@ -175,6 +179,23 @@ class _At:
         """Return whether the TPG names the initiator, or is to get it as its nexus."""
         return self.acl is not None or self.nexus in (self.name, "") or self.session is not None
 
+    @cached_property
+    def tried(self) -> Sequence[Target]:
+        """Return the targets of which one refused the initiator, as it had no ACL."""
+        if self.fabric.name != _ISCSI:
+            return ()
+        return access.tried_targets(self.lio, self.log, self.name)
+
+    @property
+    def is_tried(self) -> bool:
+        """Return whether the initiator is known to have been refused here."""
+        return list(self.tried) == [self.tpg.target]
+
+    @property
+    def is_saved(self) -> bool:
+        """Return whether the saved configuration has an ACL for the initiator here."""
+        return access.is_saved(self.lio, NodeAcl(self.tpg, self.name))
+
     @property
     def admitted(self) -> bool:
         """Return whether the initiator is allowed here."""
@@ -232,6 +253,8 @@ def _judged(lio: Lio, chosen: Sequence[tuple[_At, Lun | None]]) -> list[Trace]:
                 login=login,
                 storage=storage,
                 session=_session(at, network_hops[at.tpg]) if at.nexus is None else None,
+                is_meant=not at.admitted and (at.is_tried or at.is_saved),
+                tried_somewhere=not at.admitted and len(at.tried) > 1,
             )
         )
     return found
@@ -389,8 +412,7 @@ def _acl(at: _At) -> Hop:
     if at.demo:
         told = "demo mode allows every initiator (generate_node_acls=1)"
         return Hop("acl", at.tpg.path, "ok", told)
-    tried = at.name in at.log.initiators
-    found = access.unadmitted(at.lio, at.tpg, at.name, tried=tried)
+    found = access.unadmitted(at.lio, at.tpg, at.name, tried=at.is_tried)
     if found is None:
         found = error(
             at.tpg.path,
@@ -398,8 +420,7 @@ def _acl(at: _At) -> Hop:
             choices=[pyshell(at.lio, f"{at.tpg.path}/acls", "create", at.name)],
             code="acl.missing",
         )
-    saved = access.is_saved(at.lio, NodeAcl(at.tpg, at.name))
-    if at.asked.disk is not None and at.fabric.name == _ISCSI and not saved:
+    if at.asked.disk is not None and at.fabric.name == _ISCSI and not at.is_saved:
         # No other disk of the TPG.
         found = replace(found, choices=(_shared(at.lio, at.asked, at.asked.disk.path, at.tpg),))
     return _hop("acl", found, at.tpg.path, "")

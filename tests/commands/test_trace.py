@@ -366,8 +366,33 @@ def test_a_refused_stranger_is_found_in_the_kernels_log(seen: Pyshell) -> None:
     seen.simulator.login(SERVER, 1, stranger, ADDRESS)
     assert trace(seen, stranger, "lee_block")["visible"]
     other = "iqn.2020-07.192.168.56.105:clint"
-    assert f"Did you mean {CLIENT}?" in seen("trace", other).err
-    assert f"{SERVER} is a target of this host" in seen("trace", SERVER).err
+    assert f"Did you mean {CLIENT}?" in seen("trace", other).lines
+    assert f"{SERVER} is a target of this host, not an initiator." in seen("trace", SERVER).lines
+
+
+def test_a_stranger_is_not_granted_access_to_the_first_of_several_targets(seen: Pyshell) -> None:
+    first, stranger = "iqn.2003-01.org.first:big", "iqn.2020-07.com.example:stranger"
+    seen.must(f"/iscsi create {first}", "/backstores/ramdisk create name=big size=8M")
+    seen.must(f"/iscsi/{first}/tpg1/luns create /backstores/ramdisk/big")
+    seen.must(f"/iscsi/{first}/tpg1 enable")
+    found = trace(seen, stranger)
+    assert (found["commands"], found["broken"]["path"]) == ([], "/iscsi")
+    assert f"trace {stranger} /iscsi/TARGET/TPG/luns/LUN" in found["message"]
+    assert "tried to log in" not in found["message"]
+    for target, wanted in ((SERVER, SERVER), (first, "")):  # after both, it may have been either
+        with pytest.raises(PermissionError):
+            seen.simulator.login(target, 1, stranger, ADDRESS)
+        found = trace(seen, stranger)
+        acls = {one["target"]: hop for one in found["paths"] for hop in one["hops"]
+                if hop["hop"] == "acl"}  # fmt: skip
+        claimed = [name for name, hop in acls.items() if "tried to log in" in hop["message"]]
+        assert claimed == ([wanted] if wanted else [])
+        assert all(f"/iscsi/{wanted}" in one for one in found["commands"])
+        assert bool(found["commands"]) is bool(wanted)
+    assert found["message"].count("tried to log in to a target of this host") == 1
+    found = trace(seen, stranger, f"{TPG}/luns/lun0")
+    assert all(SERVER in one for one in found["commands"])
+    assert found["commands"]
 
 
 def test_the_fix_of_a_missing_acl_grants_the_disk_alone(seen: Pyshell) -> None:
