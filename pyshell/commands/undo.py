@@ -19,6 +19,7 @@ from pyshell.config.object_operations import left_below
 from pyshell.config.plan import Plan, plan
 from pyshell.config.store import clustered, local, unconfirmed
 from pyshell.config.store import undo as journal
+from pyshell.config.store.change_log import ChangeLog
 from pyshell.config.store.undo import Done, Undone
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import Lio, listing
@@ -45,7 +46,14 @@ _REDO_HINT = "Another change may prevent it: see 'diff'."
 
 @command(
     changes=True,
-    examples=("undo", "undo 12", "undo batch=true", "undo 12 --dry-run", "undo skip=true"),
+    examples=(
+        "undo",
+        "undo 12",
+        "undo batch=true",
+        "undo 12 batch=true",
+        "undo 12 --dry-run",
+        "undo skip=true",
+    ),
 )
 def undo(
     node: Node,
@@ -153,6 +161,8 @@ def _last(node: Node, known: Sequence[int], number: int | None) -> int:
         return number
     if number in journal.undone_numbers(node.lio):
         raise NotFoundError(f"Change {number} is undone.", f"'redo {number}' does it again.")
+    if not 0 < number <= max([ChangeLog(node.lio).highest(), *known]):
+        raise NotFoundError(f"No such change: {number}.", _SEE_HISTORY)
     raise NotFoundError(f"Change {number} cannot be undone.", _SEE_HISTORY)
 
 
@@ -161,7 +171,10 @@ def _first_of_batch(node: Node, known: Sequence[int], last: int, *, given: bool)
     batch = journal.read(node.lio, last).batch
     if batch is None:
         which = f"Change {last}" if given else f"The last change ({last})"
-        raise NotFoundError(f"{which} is not part of a batch.", "'history' shows batches.")
+        raise NotFoundError(
+            f"{which} is not part of a batch.",
+            "'undo N batch=true' undoes the batch of change N, 'history' shows the batches.",
+        )
     first = min(one for one in known if one >= batch)
     if first == known[0] and first != batch and len(known) >= journal.ALWAYS_KEPT:
         raise NotFoundError(

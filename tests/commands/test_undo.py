@@ -140,9 +140,10 @@ def test_a_dry_run_changes_nothing(pyshell: Pyshell, four: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("undo 9", "Change 9 cannot be undone."), ("undo 5", "Change 5 is undone."),
+        ("undo 9", "No such change: 9."), ("undo 0", "No such change: 0."),
+        ("undo 5", "Change 5 is undone."), ("undo 6", "Change 6 cannot be undone."),
         ("redo 9", "Change 9 is not undone."), ("redo 1", "Change 1 is not undone."),
-        ("undo batch=true", "The last change (4) is not part of a batch."),
+        ("undo batch=true", "The last change (4) is not part of a batch. 'undo N batch=true' "),
         ("undo 2 batch=true", "Change 2 is not part of a batch."),
     ],
 )  # fmt: skip
