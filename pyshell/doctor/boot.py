@@ -152,8 +152,9 @@ def _not_readable(lio: Lio, path: Path, found: PyshellError) -> Finding:
     message = f"it cannot be restored at boot: {found.message.rstrip('.:')}"
     if not isinstance(found, document_file.DocumentError):
         return error(str(path), message)
-    choices = [pyshell(lio, "saveconfig", force=True)]
-    message += ". saveconfig force=true replaces it by the running configuration"
+    choices = _saving(lio, force=True)
+    if choices:
+        message += ". saveconfig force=true replaces it by the running configuration"
     good = revisions.last_good(lio.config_dir)
     if good is not None:
         message += f"; 'rollback {good}' before that returns to the last good revision"
@@ -198,12 +199,22 @@ def _unsaved(
             message += f". After it, initiators would take {_first(other_disks)} for another disk"
         yield _to_save(lio, path, message, recorded, lacking, broken=broken)
         return
-    yield warning(
-        str(path),
-        f"{_UNSAVED}. The file contains {_first(dropped)}, not running. 'apply saved' restores"
-        " that, saveconfig removes it from the file",
-        choices=[pyshell(lio, "apply", "saved"), pyshell(lio, "saveconfig")],
+    save = _saving(lio)
+    message = (
+        f"{_UNSAVED}. The file contains {_first(dropped)}, not running. 'apply saved' restores that"
     )
+    if save:
+        message += ", saveconfig removes it from the file"
+    yield warning(str(path), message, choices=[pyshell(lio, "apply", "saved"), *save])
+
+
+def _saving(lio: Lio, *, force: bool = False) -> list[str]:
+    """Return the command that saves, [] while saving is refused: a change is not confirmed."""
+    try:
+        refused = unconfirmed.current(lio) is not None
+    except PyshellError:  # reported by check_unconfirmed
+        refused = True
+    return [] if refused else [pyshell(lio, "saveconfig", force=True if force else None)]
 
 
 def _to_save(
@@ -219,18 +230,18 @@ def _to_save(
 
     It would drop what was not restored. `lacking` is what this kernel cannot restore.
     """
-    save = pyshell(lio, "saveconfig")
+    save = _saving(lio)
     lost = [*lacking, *(path for missing in recorded.others.values() for path in missing)]
     if lost:
         message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
     safe = not lost and not broken
-    choices = [] if safe else [save]
+    choices = [] if safe else save
     if broken:
         message = f"{message}. Fix the errors first, or a save keeps them"
     if broken and path.exists():
         message = f"{message}; 'apply saved' restores what the file has"
         choices.insert(0, pyshell(lio, "apply", "saved"))
-    return warning(str(path), message, *([save] if safe else []), choices=choices)
+    return warning(str(path), message, *(save if safe else []), choices=choices)
 
 
 def _identifies(name: str) -> bool:

@@ -466,6 +466,9 @@ def test_doctor_reports_it(
     assert findings() == []
     made(pyshell, files[1])
     assert findings() == [("warning", ["confirm", "undo"])]
+    ran = pyshell("doctor")
+    assert "not saved" in ran.out
+    assert "saveconfig" not in ran.out.replace(str(pyshell.saved_file), "")
     timer.after = 365  # nothing has run the timer
     assert findings() == [("error", ["undo"])]
 
