@@ -35,7 +35,7 @@ def test_a_batch_from_a_file_names_the_file(pyshell: Pyshell, tmp_path: Path) ->
     batch.write_text("pwd\n\n# nothing here\nbogus\n")
     ran = pyshell("-f", str(batch))
     assert (ran.out, ran.status) == ("/\n", 2)
-    assert ran.err.startswith(f"{batch}:4: Command not found bogus.")
+    assert ran.err.startswith(f"{batch}:4: Command not found: bogus.")
 
 
 def test_a_dash_for_a_file_is_standard_input(pyshell: Pyshell) -> None:
@@ -259,7 +259,7 @@ def test_a_line_goes_on_behind_a_backslash_at_its_end(pyshell: Pyshell) -> None:
 
 def test_an_error_in_a_line_that_goes_on_names_where_it_begins(pyshell: Pyshell) -> None:
     ran = pyshell.batch(["pwd", "/backstores/ramdisk \\", "  bogus"])
-    assert ran.err.startswith("stdin:2: Command not found bogus.")
+    assert ran.err.startswith("stdin:2: Command not found: bogus.")
 
 
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(pyshell: Pyshell) -> None:

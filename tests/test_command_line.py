@@ -389,7 +389,7 @@ def test_json_of_create_holds_the_sentences(pyshell: Pyshell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["bogus"], 2, "Command not found bogus."),
+        (["bogus"], 2, "Command not found: bogus."),
         (["/bogus", "ls"], 3, "No such path /bogus"),
         (["/backstores/ramdisk", "create", "x", "1Q"], 2, "'1Q' is not a size."),
         (["-f", "/nothing"], 3, "Cannot read /nothing"),

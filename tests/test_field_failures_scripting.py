@@ -34,7 +34,7 @@ def test_field_failure_21_a_wrong_delete_of_nothing_is_no_success(
 def test_field_failure_21_a_command_of_another_node_is_no_success(exported: Pyshell) -> None:
     ran = exported(f"{TPG}/luns/lun0", "delete")
     assert ran.status == 2
-    assert ran.err.startswith("Command not found delete.")
+    assert ran.err.startswith("Command not found: delete.")
 
 
 def test_field_failure_22_a_batch_ends_with_its_first_failures_status(pyshell: Pyshell) -> None:

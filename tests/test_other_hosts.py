@@ -142,7 +142,7 @@ def test_lines_of_a_file_are_sent_on_standard_input(hosts: Hosts, memory: Path) 
     file.write_text(f"/iscsi create {TPG.split('/')[2]}\n{TPG} set auth password='{SECRET}'\nx\n")
     file.chmod(0o600)
     ran = run_here(["--host", "one", "-f", str(file)])
-    assert (ran.status, "stdin:3: Command not found x." in ran.err) == (2, True)
+    assert (ran.status, "stdin:3: Command not found: x." in ran.err) == (2, True)
     assert hosts.one.must(f"{TPG} get auth show_secrets=true password") == [f"password={SECRET} "]
     assert SECRET not in "".join(hosts.arguments())
     piped = hosts.process("--host", "one", "--keep-going", stdin="x\npwd\n")

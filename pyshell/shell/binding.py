@@ -196,8 +196,8 @@ def unknown_command(node: Node, word: Word) -> UsageError:
         if not hint and (meant := near(word.text, _likely(root, word.text))):
             hint = f"Did you mean the root's command / {meant}?"
     return UsageError(
-        f"Command not found {word.text}.",
-        hint or f"Commands at {node.path}: {', '.join(node.commands())}.",
+        f"Command not found: {word.text}.",
+        hint or "'help' lists the commands.",
         column=word.start,
         targetcli=f"Command not found {word.text}",
     )

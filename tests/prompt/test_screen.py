@@ -288,7 +288,7 @@ def test_a_narrow_screen(exported: Pyshell) -> None:
     with Screen(exported.folder, columns=40) as screen:
         screen.prompt()
         screen.type(f"crate{ENTER}")
-        screen.see("Command not found crate.")
+        screen.see("Command not found: crate.")
         screen.type(f"/backstores/block/lee_block get attribute{ENTER}")
         assert "value: " in screen.see("meaning: ")
         screen.type(f"q{ENTER}")

@@ -116,7 +116,7 @@ def test_words_are_coloured_by_what_they_are(screen: Screen) -> None:
 
 def test_ux_row_2_a_mistyped_command_is_told_while_it_is_typed(screen: Screen) -> None:
     screen.type("/iscsi crate ")
-    screen.see("Command not found crate. Did you mean create?")
+    screen.see("Command not found: crate. Did you mean create?")
     screen.until(lambda _: screen.style("crate ").fg == "red", "the fault in red")
 
 

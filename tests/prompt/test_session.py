@@ -96,7 +96,7 @@ def test_ctrl_c_during_a_command_ends_that_command(
 def test_pasted_lines_run_after_one_yes_up_to_the_first_that_fails(desk: Desk) -> None:
     out, err = desk.type(PASTE.format("cd /iscsi\npwd\n\nnosuch\npwd\ncd /\n") + f"\ry\r{CTRL_D}")
     assert out == "/iscsi\n"
-    assert err.splitlines()[0].startswith("Command not found nosuch.")
+    assert err.splitlines()[0].startswith("Command not found: nosuch.")
     assert err.splitlines()[-1] == "Pasted lines not run: 2."
     assert desk.shell.path == "/iscsi"
 
@@ -300,7 +300,7 @@ def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
         ("pyshell --version", "These options are valid only on a shell's command line."),
         ("pyshell --nosuch", "Unknown option --nosuch."),
         ("pyshell --simulate={}", "This is already the pyshell prompt."),
-        ("pyshell --simulate={} nosuch", "Command not found nosuch."),
+        ("pyshell --simulate={} nosuch", "Command not found: nosuch."),
         ("pyshell --simulate={} 'ls", "This quote is not closed."),
     ],
 )
