@@ -283,10 +283,8 @@ class Changes:
         asked = f"Type {to_type} to continue:" if to_type else "Continue? [y/N]"
         with self._context.lock_lent(0):
             if not console.confirmed(f"This {effect}. {asked}", to_type):
-                why = f"The answer was not {to_type}. " if to_type else ""
-                raise PyshellError(
-                    "Nothing was changed.", f"{why}--yes answers such questions in advance."
-                )
+                why = f"The answer was not {to_type}." if to_type else ""
+                raise PyshellError("Nothing was changed.", why)
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""

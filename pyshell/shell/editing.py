@@ -183,7 +183,7 @@ class Editing:
             ]
         count = counted(len(errors), "error")
         if after == before and after.startswith(with_comments(self._head(errors), "")):
-            raise NotEditedError(f"The text has {count}, listed above it.", unchanged=True)
+            raise NotEditedError(f"The text has {count}:", faults=errors, unchanged=True)
         text.write(with_comments(self._head(errors), without_head(after)))
         self._console.note(f"The text has {count}: the editor shows {_THEM[len(errors) == 1]}.")
 

@@ -191,6 +191,7 @@ def test_an_error_is_named_with_its_line_above_the_text(
     (kept,) = desk.kept
     assert new in kept.read_text()
     assert "Your text is kept in" in ran.err
+    assert re.search(rf"\nThe text has .*:\n(.*\n)?line {found[1]}, column {found[2]}: ", ran.err)
     # The next edit offers it.
     ran = desk(f"edit {TPG}", replacing(new, old), answers="c\n")
     assert (ran.status, ran.out) == (0, "Nothing was changed.\n")
