@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -114,6 +115,30 @@ class Candidate:
     def document(self) -> Document:
         """Return its configuration, to put it back later."""
         return read_running(self.lio)
+
+    def point_outside(self, error: PyshellError) -> None:
+        """Let an error name objects of the running target instead of files of the copy."""
+        error.message, error.hint = (self._outside(text) for text in (error.message, error.hint))
+        error.faults = [self._outside(text) for text in error.faults]
+        error.step = error.step and self._outside(error.step)
+        error.path = error.path and self._outside(error.path)
+
+    def _outside(self, text: str) -> str:
+        """Return a text with the files of the copy as those of the running target.
+
+        The number of a storage object's HBA can differ; a new one is named by its path in the tree.
+        """
+        prefixes = "|".join(identifiers.PLUGIN_OF_HBA)
+        inside = rf"{re.escape(self.lio.root)}\b(?:/core/({prefixes})_\d+/([^/\s]+))?"
+        return re.sub(inside, self._outer, text)
+
+    def _outer(self, found: re.Match[str]) -> str:
+        prefix, name = found.groups()
+        if prefix is None:
+            return self.running.root
+        plugin = identifiers.plugin_name(prefix)
+        place = listing.storage_object(self.running, plugin, name)
+        return identifiers.storage_object_path(plugin, name) if place is None else place.folder
 
     def put_back(self, document: Document) -> None:
         """Change it back to an earlier configuration of its own."""

@@ -107,6 +107,8 @@ class Dispatcher:
                 self._run_unfiltered(line)
         except PyshellError as error:
             error.as_json = console.options.json
+            if self._shell.candidate is not None:
+                self._shell.candidate.point_outside(error)
             raise
         finally:
             console.options = before

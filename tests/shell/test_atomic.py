@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,31 @@ def test_json_is_the_document_of_the_commit(pyshell: Pyshell) -> None:
     failed = pyshell.batch(["/backstores/ramdisk create name=two size=1M", LINES[0]], "--atomic")
     assert failed.status == 5
     assert failed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("/backstores/ramdisk create name=two size=1M", "core/rd_mcp_1/two"),
+        (f"/iscsi create wwn={SERVER}", f"iscsi/{SERVER}"),
+        (f"{TPG}/luns delete 5", f"iscsi/{SERVER}/tpgt_1/lun/lun_5"),
+    ],
+)
+def test_errors_as_json_name_files_of_the_target(pyshell: Pyshell, line: str, path: str) -> None:
+    pyshell.prepare(
+        "/backstores/ramdisk create name=one size=1M",
+        "/backstores/ramdisk create name=two size=1M",
+        "/backstores/ramdisk delete one",
+        f"/iscsi create wwn={SERVER}",
+    )
+    ran = pyshell.batch([line], "--atomic", "-o", "json")
+    assert json.loads(ran.err.splitlines()[0])["path"] == str(pyshell.configfs / path)
+    assert "candidates" not in ran.err
+
+
+def test_errors_as_json_name_new_objects_by_their_path(pyshell: Pyshell) -> None:
+    ran = pyshell.batch([LINES[0], LINES[0]], "--atomic", "-o", "json")
+    assert json.loads(ran.err.splitlines()[0])["path"] == "/backstores/ramdisk/one"
 
 
 def test_other_changes_meanwhile_stop_the_commit(pyshell: Pyshell) -> None:
