@@ -30,6 +30,14 @@ RECORD = Path("/run/pyshell/confirm/state.json")
 SAVED = Path("/etc/target/saveconfig.json")
 OTHER = "iqn.2020-07.192.168.56.106:other"
 RENAMED = "iqn.2020-07.192.168.56.107:renamed"
+CANDIDATE = (
+    "begin",
+    "/backstores/ramdisk create more 1M",
+    f"{TPG}/luns create /backstores/ramdisk/more add_mapped_luns=false",
+    f"{TPG}/acls/{OTHER} rename {RENAMED}",
+    f"{TPG} set attribute login_timeout=20",
+)
+"""The lines that change a candidate as FILE does."""
 DEADLINE = 8
 """Seconds: about as long as a change takes here."""
 ALL = os.environ.get("PYSHELL_TEST_FAULTS") == "all"
@@ -76,7 +84,7 @@ def is_reverted(before: Any, name: str, systemd: Systemd) -> None:
     wait_for("the timer", lambda: record()["state"] == "reverted", TIME_LIMIT)
     assert record()["id"] == name
     assert configuration() == before
-    reverted = "Reverted, as it was not confirmed: 'apply "
+    reverted = f"Reverted, as it was not confirmed: '{record()['line']}'"
     wait_for("the journal", lambda: systemd.journal().count(reverted))
     assert systemd("is-active", f"pyshell-confirm-{name}.timer").stdout.strip() == "inactive"
 
@@ -117,6 +125,17 @@ def test_what_is_not_confirmed_is_reverted_and_no_session_drops(
         shell, name = at_terminal(systemd)
         shell.close(force=False)  # its processes get SIGHUP
         is_reverted(before, name, systemd)
+
+        shell = terminal(*systemd.enter)
+        for command in CANDIDATE:
+            shell.send(f"{command}\r")
+            shell.expect_exact(EDITING)
+        shell.send(f"commit confirm={DEADLINE} --yes\r")
+        shell.expect_exact("It is reverted at ")
+        name = record()["id"]
+        assert {one["node_wwn"] for one in acls()} >= {RENAMED}
+        is_reverted(before, name, systemd)
+        end(shell)
 
         writer.stop()
         assert writer.error is None
