@@ -54,6 +54,7 @@ def test_help_lists_the_topics(pyshell: Pyshell) -> None:
         ("/iscsi help ../backstores/block", "Commands at /backstores/block:"),
         ("help read-only", "# Read-only disks"),
         ("help replacing a disk", "# Replacing a disk"),
+        ("help candidate", "`abort` drops the candidate."),
         ("help moving", "saves it with the targets that export it"),
         ("help identity", "cannot both be kept"),
         ("help vendor", "# Identity of a disk"),
