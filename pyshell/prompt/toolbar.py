@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 
 from pyshell.config import store
 from pyshell.config.store import unconfirmed
+from pyshell.config.store.change_log import ChangeLog
 from pyshell.errors import PyshellError
 from pyshell.host import programs
 from pyshell.lio import Lio, listing
@@ -206,7 +208,17 @@ def _others(lio: Lio, since: int) -> str:
     holder = last_holder(lio.lock_file)
     if holder is None:
         return "another program"  # targetcli leaves no name
-    return "" if holder == os.getpid() else f"pid {holder}"
+    return "" if holder == os.getpid() else _user(lio) or "another program"
+
+
+def _user(lio: Lio) -> str:
+    """Return who made the change of the last holder of the lock, "" if it logged none."""
+    try:
+        last = ChangeLog(lio).last()
+    except PyshellError:
+        return ""
+    since = store.utc(datetime.fromtimestamp(_stamp(lio.lock_file) // 10**9, timezone.utc))
+    return one_line(last.about.user) if last is not None and last.about.time >= since else ""
 
 
 def _stamp(file: Path) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.config import store
 
 from .screen import CTRL_C, CTRL_D, CTRL_L, CTRL_Z, DOWN, ENTER, ESCAPE, PASTE, TAB, Screen, program
 
@@ -96,7 +97,7 @@ def test_ux_row_12_the_toolbar_tells_how_things_stand(served: Pyshell) -> None:
         screen.run("/backstores/ramdisk create one 1M")
         screen.see("unsaved changes")
         served.process("/backstores/ramdisk", "create", "two", "1M")
-        screen.see("changed by pid")
+        screen.see(f"changed by {store.user_name()}")
         screen.run("saveconfig")
         screen.gone("changed by")
         screen.gone("unsaved changes")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from driver import Pyshell
+from pyshell.config import store
 from pyshell.config.store import unconfirmed
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio
@@ -18,7 +20,7 @@ from pyshell.lio.configfs import RealKernel, asking, folders, links
 from pyshell.prompt import toolbar
 from pyshell.prompt.line import CheckedLine, while_wanted
 from pyshell.prompt.toolbar import SavedComparison, Status, Typing
-from pyshell.shell.lock import is_held, locked
+from pyshell.shell.lock import is_held, last_holder, locked
 
 
 def test_a_running_change_is_compared_when_it_is_done(pyshell: Pyshell) -> None:
@@ -100,3 +102,21 @@ def test_a_read_that_is_no_longer_wanted_ends(tmp_path: Path) -> None:
         with pytest.raises(PyshellError):
             links(str(tmp_path))
     assert folders(str(tmp_path)) == []
+
+
+def test_the_user_who_changed_the_target_is_named(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lio = pyshell.open()
+    pyshell.process("/backstores/ramdisk", "create", "one", "1M")
+    assert toolbar._others(lio, since=0) == store.user_name()
+    monkeypatch.setattr("os.getpid", lambda: last_holder(lio.lock_file))
+    assert toolbar._others(lio, since=0) == ""
+
+
+def test_a_program_that_logs_no_change_has_no_name(pyshell: Pyshell) -> None:
+    lio = pyshell.open()
+    pyshell.process("/backstores/ramdisk", "create", "one", "1M")
+    later = time.time() + 5
+    os.utime(lio.lock_file, (later, later))
+    assert toolbar._others(lio, since=0) == "another program"

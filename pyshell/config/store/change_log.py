@@ -140,6 +140,13 @@ class ChangeLog:
                     return max(found)
         return 0
 
+    def last(self) -> Entry | None:
+        """Return the change that was logged last, None if it is unknown. Raises PyshellError."""
+        with suppress(NotFoundError), os_errors(f"read {self.file}"):
+            lines = _end_of(self.file).splitlines()
+            return next(_entries(lines[-1]), None) if lines else None
+        return None
+
     def append(self, entry: Entry) -> None:
         """Log a change, also to the journal. Raises PyshellError."""
         self._send(entry)

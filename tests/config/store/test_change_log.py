@@ -42,14 +42,14 @@ def test_an_entry_is_read_as_it_was_logged(log: ChangeLog) -> None:
     log.append(ENTRY)
     log.append(plain)
     assert log.read() == ([ENTRY, plain], 0)
-    assert log.highest() == 8
+    assert (log.highest(), log.last()) == (8, plain)
     assert list(json.loads(log.file.read_text().splitlines()[1])) == [
         "number", "time", "user", "source", "line", "state",
     ]  # fmt: skip
 
 
 def test_an_empty_log_has_no_number(log: ChangeLog) -> None:
-    assert (log.read(), log.highest()) == (([], 0), 0)
+    assert (log.read(), log.highest(), log.last()) == (([], 0), 0, None)
 
 
 def test_it_is_for_root_alone(log: ChangeLog) -> None:
