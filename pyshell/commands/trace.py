@@ -64,6 +64,9 @@ def trace(
     and the session. Each is ok, broken or unknown. At the end, the first broken hop is named with
     the command that fixes it. Changes nothing.
 
+    If none of several TPGs has an ACL for the initiator, and neither the kernel log nor the saved
+    configuration shows which one it is to use, no command is printed: give the path of a LUN.
+
     doctor judges the same hops, for all initiators.
 
     Exit status: 0 the initiator sees the disk, 1 it does, but a hop is broken (it may not be able

@@ -173,7 +173,8 @@ def _first_of_batch(node: Node, known: Sequence[int], last: int, *, given: bool)
         which = f"Change {last}" if given else f"The last change ({last})"
         raise NotFoundError(
             f"{which} is not part of a batch.",
-            "'undo N batch=true' undoes the batch of change N, 'history' shows the batches.",
+            "'undo N batch=true' undoes the batch of change N and all later changes."
+            " 'history' shows the batches.",
         )
     first = min(one for one in known if one >= batch)
     if first == known[0] and first != batch and len(known) >= journal.ALWAYS_KEPT:
