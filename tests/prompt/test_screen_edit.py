@@ -111,8 +111,10 @@ def test_ctrl_c_is_for_the_editor_and_the_terminal_is_as_before(desk: Desk, colu
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
 def test_what_was_written_survives_the_terminal(
-    desk: Desk, columns: int, number: signal.Signals
+    desk: Desk, columns: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EDITOR", "/bin/true")
+    monkeypatch.delenv("VISUAL", raising=False)
     go_on = desk.pyshell.folder.parent / "go"
     desk.let(
         f"trap '' HUP; sed -i '{SLOWER}' \"$2\"; echo WRITTEN;"
