@@ -13,9 +13,10 @@ import errno
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyshell
@@ -100,17 +101,28 @@ def run_on_terminal(*command: str, keep: Sequence[int] = ()) -> int:
     started.
     """
     own = {name: os.environ[name] for name in _OF_TERMINAL if name in os.environ}
-    process = subprocess.Popen(
-        [_found(command[0]), *command[1:]],
-        cwd="/",
-        env={"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": _own_home(), **own},
-        pass_fds=keep,
-    )
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    with _interrupts_ignored():
+        process = subprocess.Popen(
+            [_found(command[0]), *command[1:]],
+            cwd="/",
+            env={"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": _own_home(), **own},
+            pass_fds=keep,
+        )
+        return process.wait()
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C in this process alone: a program that is started does not inherit a handler."""
+    try:
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+    except ValueError:  # another thread than the main one, where none is raised
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def start_pyshell(*arguments: str) -> subprocess.Popen[str]:

@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(names) - set(known):
         parser.error(f"no such set: {', '.join(sorted(unknown))}")
     os.environ.pop("PYSHELL_REQUIRE_KERNEL", None)
+    os.environ.pop("PYSHELL_TEST_LONG", None)  # what differs by library is in the short form
     runs, missing = plan(names)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         on_kernels = [pool.submit(kernels.carry_out)] if "kernel" in names else []
