@@ -18,6 +18,8 @@ from .. import commands, lio
 from ..initiator import Initiator
 
 LEE = Path("/dev/mapper/lee-lee.lv")
+# Nothing of udev is in the guest.
+LVM = ("--config", "activation{udev_sync=0 udev_rules=0}")
 TEST_SECONDS = 1000
 HERE = Path(__file__).parent
 
@@ -47,7 +49,9 @@ def clean_lio(time_limit: None) -> Iterator[None]:
 
 @pytest.fixture
 def lee(clean_lio: None) -> Path:
-    """Return the scenario's logical volume, 20 GiB of zeros."""
+    """Return the scenario's logical volume, 20 GiB of zeros; another test may have grown it."""
+    if int(commands.run("blockdev", "--getsize64", str(LEE)).stdout) != 20 << 30:
+        commands.run("lvreduce", *LVM, "-q", "-y", "-f", "-L", "20G", str(LEE))
     commands.run("blkdiscard", str(LEE))
     return LEE
 

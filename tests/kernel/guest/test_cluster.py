@@ -22,6 +22,7 @@ from examples.target_agent import PYSHELL, TargetAgent, was_killed
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
 from ..lio import CONFIGFS
+from .conftest import LVM
 from .export import ADDRESS, SERVER, TPG, export_lee
 from .shell import batch
 from .test_reservations import A, persist, register, reservations
@@ -33,7 +34,6 @@ MONITOR_SECONDS = 2.0
 CONNECT_SECONDS = 30
 BLOCK = 4096
 BOOT_FILE = Path("/etc/target/saveconfig.json")
-LVM = ("--config", "activation{udev_sync=0 udev_rules=0}")
 KILLED = ("start", "reload-agent", "stop") * (10 if os.environ.get("PYSHELL_TEST_FAULTS") else 1)
 
 
