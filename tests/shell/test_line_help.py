@@ -27,9 +27,9 @@ TOLD = {
     " /backstores/block delete lee_block",
     "/iscsi saveconfig": "It is a command of the root: / saveconfig",
     "/iscsi crate": "Did you mean create?",
-    "nosuch": "Commands at /:",
+    "nosuch": "'help' lists the commands.",
     # Only a typo is taken for a command that changes something.
-    "sudo": "Commands at /:",
+    "sudo": "'help' lists the commands.",
     "udno": "Did you mean undo?",
     "saveconfg": "Did you mean saveconfig?",
     "/iscsi rm x": "Did you mean delete?",
