@@ -26,7 +26,7 @@ from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 _READERS = {"status", "line check", "completion", "late completion"}
-_AT_REST = {"_bootstrap", "_bootstrap_inner", "run", "_work", "wait"}
+_AT_REST = {"_bootstrap", "_bootstrap_inner", "run", "_work", "wait", "_pause"}
 """Functions that such a thread is in while it waits for something to do."""
 
 
