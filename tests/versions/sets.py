@@ -2,7 +2,8 @@
 """The sets of libraries that pyshell is tried with: those of distributions, the newest, the oldest.
 
 The versions are those of each distribution's release, without its later updates, as listed by
-Debian's archive, packages.ubuntu.com and packages.fedoraproject.org in November 2026.
+Debian's archive, packages.ubuntu.com and packages.fedoraproject.org in November 2026. jeepney's of
+Ubuntu were not looked up, but taken from the Debian release of the same time.
 """
 
 from __future__ import annotations
