@@ -13,10 +13,14 @@ from pyshell.commands.simulated_initiator import (
     ItsLun,
     Key,
     Mistake,
+    MutualPassword,
+    MutualUserid,
     OneTarget,
+    Password,
     Read,
     Seconds,
     Type,
+    Userid,
     Written,
     login,
     logout,
@@ -26,7 +30,7 @@ from pyshell.commands.simulated_initiator import (
 )
 from pyshell.errors import UsageError
 from pyshell.text import joined
-from pyshell.tree.command import ANY_INITIATOR, SECRET, choice, command
+from pyshell.tree.command import ANY_INITIATOR, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Result
 
@@ -67,10 +71,10 @@ def simulate(
     *,
     portal: AtPortal = None,
     address: FromAddress = None,
-    userid: Annotated[str | None, "CHAP name of the initiator."] = None,
-    password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
-    mutual_userid: Annotated[str | None, "CHAP name expected of the target."] = None,
-    mutual_password: Annotated[str | None, "CHAP secret expected of the target.", SECRET] = None,
+    userid: Userid = None,
+    password: Password = None,
+    mutual_userid: MutualUserid = None,
+    mutual_password: MutualPassword = None,
     reason: Mistake = None,
     lun: ItsLun = None,
     read: Read = None,

@@ -60,6 +60,10 @@ LoggedIn = Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."]
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
 AtPortal = Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."]
 FromAddress = Annotated[str | None, INITIATOR_ADDRESS, "Address of the initiator."]
+Userid = Annotated[str | None, "CHAP name of the initiator."]
+Password = Annotated[str | None, "CHAP secret of the initiator.", SECRET]
+MutualUserid = Annotated[str | None, "CHAP name expected of the target."]
+MutualPassword = Annotated[str | None, "CHAP secret expected of the target.", SECRET]
 Read = Annotated[int | None, SIZE, "Number of bytes read."]
 Written = Annotated[int | None, SIZE, "Number of bytes written."]
 Seconds = Annotated[int | None, "Repeat once per second for this many seconds."]
@@ -88,10 +92,10 @@ def login(
     *,
     portal: AtPortal = None,
     address: FromAddress = None,
-    userid: Annotated[str | None, "CHAP name of the initiator."] = None,
-    password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
-    mutual_userid: Annotated[str | None, "CHAP name expected of the target."] = None,
-    mutual_password: Annotated[str | None, "CHAP secret expected of the target.", SECRET] = None,
+    userid: Userid = None,
+    password: Password = None,
+    mutual_userid: MutualUserid = None,
+    mutual_password: MutualPassword = None,
 ) -> Result:
     """Log a simulated initiator in.
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+from pyshell import cli
 
 from ..commands import run
 from ..forked import Forked, modules_of_pyshell
@@ -84,3 +88,16 @@ def _on_this_kernel(line: str) -> str:
         dots = "." * (WIDTH - len(f"  o- {name}  [Targets: 0]"))
         added += f"  o- {name} {dots} [Targets: 0]\n"
     return added
+
+
+def killed_after(seconds: float, *words: str) -> None:
+    """Run pyshell in a process of its own, which is killed after some time."""
+    child = os.fork()
+    if child == 0:
+        try:
+            cli.main([*words])
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)

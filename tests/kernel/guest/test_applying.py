@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from pyshell import cli
 from ..commands import run, wait_for
 from ..initiator import Initiator
 from .export import ADDRESS, SERVER, export_lee
-from .shell import batch, pyshell
+from .shell import batch, killed_after, pyshell
 
 OTHER = "iqn.2020-07.192.168.56.101:other"
 THIRD = "iqn.2020-07.192.168.56.101:third"
@@ -239,19 +238,6 @@ def page_83(disk: Path) -> bytes:
 
 
 KILLS = 20
-
-
-def killed_after(seconds: float, *words: str) -> None:
-    """Run pyshell in a process of its own, which is killed after some time."""
-    child = os.fork()
-    if child == 0:
-        try:
-            cli.main([*words])
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
 
 
 def test_after_a_kill_at_any_moment_the_next_apply_converges(lee: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from pyshell import cli
 from ..commands import run, wait_for
 from ..initiator import Initiator
 from .export import ADDRESS, SERVER, TPG, export_lee
-from .shell import TIME_LIMIT, pyshell
+from .shell import TIME_LIMIT, killed_after, pyshell
 from .systemd import Systemd, booted
 from .test_applying import Writer
 from .test_prompt import EDITING, terminal
@@ -154,19 +153,6 @@ def child_of(pid: int) -> int:
 def acls() -> Any:
     """Return the running ACLs."""
     return configuration()["targets"][0]["tpgs"][0]["node_acls"]
-
-
-def killed_after(seconds: float, *words: str) -> None:
-    """Run pyshell in a process of its own, which is killed after some time."""
-    child = os.fork()
-    if child == 0:
-        try:
-            cli.main([*words])
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
