@@ -17,6 +17,7 @@ from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.host import programs
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt import pager
+from pyshell.prompt.confignode import as_configshell
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.render import DUMB_TERMS, wants_colour
 from pyshell.shell.executor import unconfirmed_text
@@ -51,6 +52,7 @@ _SWITCH_INTERVAL = 0.0005
 
 def interact(shell: Shell) -> int:
     """Run a session at the terminal and return the exit status."""
+    Node.kind = as_configshell
     if not shell.lio.may_change:
         shell.note("You are not root: the configuration is read-only.")
     reader = reader_for(shell)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of all nodes: a configshell node that is built together with the path to it, only.
+"""The base of all nodes: like a configshell node, but built together with the path to it, only.
 
 configshell's own nodes hold their children and compare all siblings when one is added. pyshell's
-are views: `find` creates one child by its name, `children` creates all, each time.
+are views: `find` creates one child by its name, `children` creates all, each time. At the prompt
+they are configshell's as well, see `Node.kind`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
-
-from configshell import ConfigNode
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pyshell.errors import NotFoundError
 from pyshell.lio import Lio
@@ -27,6 +26,8 @@ from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Result, Table
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from pyshell.config.candidate import Candidate
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.groups import SettingsGroup
@@ -108,8 +109,15 @@ class MoreHelp:
     text: str
 
 
-class Node(ConfigNode):  # type: ignore[misc]
+class Node:
     """A node. Its commands are methods `ui_command_NAME`, declared by `command`, and `more`."""
+
+    ui_command_method_prefix: ClassVar[str] = "ui_command_"
+    kind: ClassVar[Callable[[type[Node]], type[Node]] | None] = None
+    """Returns the class to use instead of one of pyshell's: the prompt sets it to configshell's.
+
+    One-liners do not import configshell: it takes a third of their time, most of it for a grammar.
+    """
 
     more: ClassVar[Mapping[str, str]] = {
         "bookmarks": "pyshell.commands.navigate",
@@ -130,6 +138,11 @@ class Node(ConfigNode):  # type: ignore[misc]
     """Commands that are functions of other modules, imported when one runs: name to module."""
     counted: ClassVar[str] = ""
     """What the summary of a folder counts, such as LUNs."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Create a node of this class, or of the class that `kind` has for it."""
+        chosen = Node.kind(cls) if Node.kind is not None else cls
+        return cast("Self", object.__new__(chosen))
 
     def __init__(
         self, name: str, parent: Node | None = None, context: Context | None = None
@@ -160,6 +173,16 @@ class Node(ConfigNode):  # type: ignore[misc]
         if found.changed:
             self.context.note(f"The name was changed to {found.wwn}.")
         return found.wwn
+
+    @property
+    def name(self) -> str:
+        """The name, the last part of the path."""
+        return self._name
+
+    @property
+    def parent(self) -> Node | None:
+        """The node above, None for the root."""
+        return self._parent
 
     @property
     def path(self) -> str:

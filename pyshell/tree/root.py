@@ -99,9 +99,10 @@ class SimulatedRootNode(RootNode):
 
 
 def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
-    """Yield the classes of nodes, each before those derived from it."""
+    """Yield the classes of nodes in `tree`, each before those derived from it."""
     for module in ("acls", "fabric", "user_backstores"):  # these import the others
         import_module(f"pyshell.tree.{module}")
     for kind in above.__subclasses__():
-        yield kind
-        yield from kinds(kind)
+        if kind.__module__.startswith("pyshell.tree."):  # others are derived for the prompt
+            yield kind
+            yield from kinds(kind)
