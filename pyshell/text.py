@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 ELLIPSIS = "…"
 _GAP = "  "
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
+_COLUMNS = re.compile(r"\s*(?:\S+(?: \S+)*\s{2,})*")
+_COMMAND = "    "
 _WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
 # Invisible characters that Unicode calls printable: fillers, joiners, variation selectors.
 _INVISIBLE = (
@@ -93,16 +95,18 @@ def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
 
 
 def aligned(
-    rows: Sequence[Sequence[str]], *, numbers: int = 0, widths: Sequence[int] | None = None
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Collection[int] = (),
+    widths: Sequence[int] | None = None,
 ) -> Iterator[str]:
-    """Yield rows with their cells in columns, the last `numbers` of them aligned to the right."""
+    """Yield rows with their cells in columns; those in `right` are aligned to the right."""
     wide = widths if widths is not None else column_widths(rows)
     for row in rows:
-        first = len(row) - numbers
         cells = []
         for index, cell in enumerate(row):
             blanks = " " * (wide[index] - columns(cell))
-            cells.append(blanks + cell if index >= first else cell + blanks)
+            cells.append(blanks + cell if index in right else cell + blanks)
         yield _GAP.join(cells).rstrip()
 
 
@@ -124,13 +128,46 @@ def wrapped(text: str, width: int) -> str:
     """
     if columns(text) <= width or text.startswith(" "):
         return text
+    return "\n".join(_filled(_WORD.findall(text), width))
+
+
+def _filled(words: Iterable[str], width: int) -> list[str]:
+    """Return words as lines of at most `width` columns; a longer word has a line of its own."""
     lines: list[str] = []
-    for word in _WORD.findall(text):
+    for word in words:
         if lines and columns(lines[-1]) + 1 + columns(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return "\n".join(lines)
+    return lines
+
+
+def wrapped_result(lines: Iterable[str], width: int) -> Iterator[str]:
+    """Yield sentences and rows of a result; one that is too wide continues below its last column.
+
+    They are broken at blanks only. A line that begins with four blanks is a command, to be copied.
+    Text in quotes stays on one line if that is wide enough.
+    """
+    for line in lines:
+        if columns(line) <= width or line.startswith(_COMMAND):
+            yield line
+            continue
+        match = _COLUMNS.match(line)
+        head = match.group() if match is not None else ""
+        rest, margin = line[len(head) :], " " * columns(head)
+        if columns(head) > width // 2:
+            yield head.rstrip()
+            head = margin = " " * (len(head) - len(head.lstrip()) + len(_GAP))
+        for number, part in enumerate(
+            _filled(_words(rest, width - len(margin)), width - len(margin))
+        ):
+            yield f"{margin if number else head}{part}"
+
+
+def _words(text: str, width: int) -> Iterator[str]:
+    """Yield the words of a text; text in quotes is one word unless it is wider than `width`."""
+    for word in _WORD.findall(text):
+        yield from [word] if columns(word) <= width else word.split(" ")
 
 
 def wrapped_help(lines: Iterable[str], width: int) -> Iterator[str]:
@@ -150,22 +187,8 @@ def wrapped_help(lines: Iterable[str], width: int) -> Iterator[str]:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Return a cell as lines of at most `width` columns, broken between words if possible."""
-    lines = [""]
-    for word in text.split(" "):
-        begun = f"{lines[-1]} {word}" if lines[-1] else word
-        if columns(begun) <= width:
-            lines[-1] = begun
-            continue
-        if lines[-1]:
-            lines.append("")
-        rest = word
-        while columns(rest) > width:
-            lines[-1] = _prefix(rest, width, columns) or rest[0]
-            rest = rest[len(lines[-1]) :]
-            lines.append("")
-        lines[-1] = rest
-    return lines
+    """Return a cell as lines of at most `width` columns; a word that is longer is not broken."""
+    return _filled(text.split(" "), width) if columns(text) > width else [text]
 
 
 def around_column(text: str, column: int, width: int) -> tuple[str, int]:

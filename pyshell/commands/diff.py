@@ -61,7 +61,8 @@ def status(node: Node) -> Result:
         lines = [*shown.lines, f"A candidate is open, with {counted(changes, 'change')}."]
         if changes:
             lines.append("'diff' shows them, 'commit' applies them, 'abort' drops them.")
-        return Lines(lines, {**shown.data, "candidate": {"changes": changes}})
+        data = {**shown.data, "candidate": {"changes": changes}}
+        return Lines(lines, data, form="sentences")
     failure = None
     try:
         saved = not is_unsaved(node.lio)
@@ -98,7 +99,7 @@ def status(node: Node) -> Result:
     if timed is not None:
         found["confirm"] = timed.data
         lines += _unconfirmed_lines(timed)
-    return Lines(lines, {**shown.data, **found}, failure=failure)
+    return Lines(lines, {**shown.data, **found}, failure=failure, form="sentences")
 
 
 def _unconfirmed(node: Node) -> Unconfirmed | None:

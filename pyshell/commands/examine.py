@@ -63,7 +63,7 @@ def doctor(
         for check, one in found
     ]
     findings = [one for _, one in found]
-    return Lines(_lines(findings), data, _status(findings))
+    return Lines(_lines(findings), data, _status(findings), form="sentences")
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
@@ -145,7 +145,7 @@ def check(
     if failure is None:
         warnings = _counts(one.level for one in found)
         lines.append(f"{path}: no errors{f', {warnings}' if warnings else ''}")
-    return Lines(lines, data, failure=failure)
+    return Lines(lines, data, failure=failure, form="sentences")
 
 
 def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:

@@ -113,7 +113,8 @@ def sessions(
         if not node.context.compat:
             _check_names(node.lio, target, storage_object)
             if initiator is not None:
-                return Lines([_nothing_of(node.lio, initiator, every)], [])
+                told = _nothing_of(node.lio, initiator, every)
+                return Lines([told], [], form="sentences")
         return Lines(["(no open sessions)"], [])
     reserved = Reserved(node.lio) if action == "detail" and not node.context.compat else None
     data = [_session_data(node.lio, session, reserved) for session in found]
@@ -290,7 +291,8 @@ def _session_table(lio: Lio, sessions: Sequence[Session]) -> Table:
                 str(len(list(luns_of(lio, one)))),
             )
         )
-    return Table(("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"), rows)
+    headings = ("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs")
+    return Table(headings, rows, 2, optional=(3, 4, 5))
 
 
 def _state(session: Session) -> str:

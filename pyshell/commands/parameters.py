@@ -221,7 +221,7 @@ def _table(described: Iterable[tuple[str, bool, str]]) -> Table:
     for shown, writable, meaning in described:
         name, _, value = shown.partition("=")
         rows.append((name, value, "" if writable else "read-only", meaning))
-    return Table(("Name", "Value", "", "Meaning"), rows)
+    return Table(("Name", "Value", "", "Meaning"), rows, optional=(2, 3))
 
 
 def _shown(entry: Entry, value: str, *, secrets: bool) -> str:

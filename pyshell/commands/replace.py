@@ -63,7 +63,7 @@ def replace(
     file_size = size if lio.machine.block_device(path) is None else None
     operations = renaming.replace_device(lio, place, path, file_size)
     if not operations:
-        return Lines([f"{place} already uses {path}."])
+        return Lines([f"{place} already uses {path}."], form="sentences")
     said = f"Replaced {found.device} by {path} below {place}."
     note = " ".join(_notes(lio, place, path))
     return Change(operations, after=lambda: [said], note=note, named=None)

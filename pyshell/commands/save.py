@@ -20,7 +20,7 @@ from pyshell.config.store import clustered, losses
 from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
-from pyshell.config.store.revisions import Policy
+from pyshell.config.store.revisions import Policy, Revision
 from pyshell.errors import (
     ConflictError,
     NotFoundError,
@@ -33,10 +33,10 @@ from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below_any
 from pyshell.names import MASK
-from pyshell.text import listed
+from pyshell.text import aligned, listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
 from pyshell.tree.node import Context, Node
-from pyshell.tree.results import Lines, Result, Work
+from pyshell.tree.results import Lines, Result, Table, Work
 
 _SHOWN = 20
 """How many objects an error names."""
@@ -246,7 +246,7 @@ def revisions(
         if revision is not None:
             raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
         found = history.listed(folder, about)
-        return Lines(history.table(found), [one.data() for one in found])
+        return _revision_table(found)
     if revision is None:
         raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
     one = history.find(folder, revision, about)
@@ -258,6 +258,15 @@ def revisions(
         [one.title, *text],
         {**one.data(), "configuration": document},
     )
+
+
+def _revision_table(found: Sequence[Revision]) -> Lines:
+    data = [one.data() for one in found]
+    if not found:
+        return Lines(["(nothing saved)"], data)
+    rows = [history.row(one) for one in found]
+    lines = list(aligned([history.HEADINGS, *([cell or "-" for cell in row] for row in rows)]))
+    return Lines(lines, data, table=Table(history.HEADINGS, rows, optional=[5]))
 
 
 class FileSaving:

@@ -72,7 +72,7 @@ def takeover(
 
 
 def _told(lines: list[str], done: Takeover | None = None) -> Lines:
-    return Lines(lines, {"messages": lines, **_data(done)})
+    return Lines(lines, {"messages": lines, **_data(done)}, form="sentences")
 
 
 def _data(wanted: Takeover | None) -> dict[str, Any]:

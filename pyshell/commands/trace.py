@@ -87,7 +87,7 @@ def trace(
         "commands": list(commands),
         "paths": [_data(one) for one in found],
     }
-    return Lines(lines, data, status)
+    return Lines(lines, data, status, form="sentences")
 
 
 def _named(lio: Lio, text: str) -> str:

@@ -18,7 +18,14 @@ from typing import Any, TextIO
 from pyshell import names
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw, folded_lines, table_lines
-from pyshell.text import around_column, output_line, visible, visible_json, wrapped_help
+from pyshell.text import (
+    around_column,
+    output_line,
+    visible,
+    visible_json,
+    wrapped_help,
+    wrapped_result,
+)
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100
@@ -79,12 +86,14 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 def _text(result: Lines, shown: Format) -> Iterable[str]:
     """Return the lines of a result; at a terminal, tables and Markdown fit its width."""
     # A line feed in a name or value must not begin a line. Help is our own text.
-    shown_as = output_line if result.form == "plain" else visible
+    shown_as = output_line if result.form in ("plain", "sentences") else visible
     lines: Iterable[str] = map(shown_as, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
         return lines
     if result.table is not None:
         return folded_lines(result.table, shown.width, shown.painted)
+    if result.form == "sentences":
+        return wrapped_result(lines, shown.width)
     if result.form == "markdown":
         from pyshell.render.views import markdown
 
@@ -105,6 +114,7 @@ def _style(shown: Format) -> Style:
         bool(shown.preference("tree_status_mode")),
         bool(shown.preference("tree_show_root")),
         int(shown.preference("tree_max_children")) if shown.terminal else 0,
+        shown.terminal,
         shown.terminal,
         paint if shown.colour else None,
     )

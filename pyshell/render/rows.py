@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from pyshell import names
@@ -14,8 +13,8 @@ from pyshell.render.drawing import folded_lines
 from pyshell.text import aligned, one_line, output_line
 from pyshell.tree.results import RowKind, Rows, Table
 
-_HEAD = 2
-"""Lines of headings of a table at a terminal."""
+_RIGHT = ("number", "size")
+"""The kinds of columns that are aligned to the right."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -61,15 +60,16 @@ def _table(result: Rows, shown: Format) -> Iterator[str]:
     ]
     headings = [every_name[index] for index in shown_columns]
     cells = [[row[index] for index in shown_columns] for row in every_cell]
+    right = [at for at, n in enumerate(shown_columns) if result.columns[n][1] in _RIGHT]
     if shown.terminal:
-        lines = folded_lines(Table(headings, cells), shown.width, shown.painted)
-        yield from lines if result.headings else islice(lines, _HEAD, None)
+        table = Table(headings, cells, right=right)
+        yield from folded_lines(table, shown.width, shown.painted, headings=result.headings)
         return
     every: Sequence[Sequence[str]] = [[one_line(cell) for cell in row] for row in cells]
     if result.headings:
         every = [headings, *every]
     if every:
-        yield from aligned(every)
+        yield from aligned(every, right=right)
 
 
 def _cell(kind: RowKind, value: Any) -> str:

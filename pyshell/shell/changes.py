@@ -216,7 +216,8 @@ class Changes:
                 own = part.data if isinstance(part, Change) else {}
                 parts.append({"path": path, "messages": said, **own})
             messages += more
-            self._console.show(Lines(messages, {"messages": messages, "nodes": parts, **data}))
+            told = {"messages": messages, "nodes": parts, **data}
+            self._console.show(Lines(messages, told, form="sentences"))
         else:
             self._console.say([*sentences(change), *more], {**data, **change.data})
         if change.note:
@@ -324,7 +325,7 @@ class Changes:
             shown = replace(shown, lines=[*shown.lines, *more])
         for sentence in shown.lines:
             console.log("info", sentence)
-        console.show(shown)
+        console.show(replace(shown, form="sentences"))
         if shown.failure is not None:
             raise shown.failure
 

@@ -186,7 +186,8 @@ class Console:
         for sentence in sentences:
             self.log("info", sentence)
         if sentences:
-            self.show(Lines(sentences, {"messages": sentences, **(data or {})}))
+            said = {"messages": sentences, **(data or {})}
+            self.show(Lines(sentences, said, form="sentences"))
 
     @contextmanager
     def piped(self, through: Callable[[Iterable[str]], Iterable[str]]) -> Iterator[None]:

@@ -93,13 +93,16 @@ class Lines:
     """Whether the work changed nothing, so there is nothing to undo."""
     table: Table | None = None
     """The same as a table, for a terminal."""
-    form: Literal["plain", "help", "markdown"] = "plain"
-    """How a terminal may format the lines."""
+    form: Literal["plain", "sentences", "help", "markdown"] = "plain"
+    """How a terminal may format the lines.
+
+    Sentences and their columns are wrapped, except commands, which are indented by four blanks.
+    """
 
 
 @dataclass(eq=False)
 class Table:
-    """Rows under headings; the last `numbers` columns are aligned to the right.
+    """Rows under headings; the last `numbers` columns, and those in `right`, are aligned right.
 
     `title` is a line above the headings; `data` is the same for `-o json`.
     """
@@ -109,6 +112,9 @@ class Table:
     numbers: int = 0
     title: str = ""
     data: Any = None
+    right: Collection[int] = ()
+    optional: Collection[int] = ()
+    """The columns that a terminal omits if they are empty."""
 
 
 RowKind = Literal["text", "number", "size", "flag", "time", "list"]

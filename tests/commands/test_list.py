@@ -72,9 +72,9 @@ def test_a_table_has_headings_and_sizes_in_units(
 ) -> None:
     words = ("list", "luns", "columns=lun,size,storage_object")
     assert several(*words).done().lines == [
-        "lun  size     storage_object",
-        "0    20.0GiB  block/lee_block",
-        "1    1.0MiB   ramdisk/one",
+        "lun     size  storage_object",
+        "  0  20.0GiB  block/lee_block",
+        "  1   1.0MiB  ramdisk/one",
     ]
     assert several("-o", "table", *words).done() == several("-o", "text", *words).done()
     assert len(several(*words, "headings=false").done().lines) == 2

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from pyshell.render.drawing import table_lines
-from pyshell.text import around_column, wrapped, wrapped_help
-from pyshell.tree.results import Table
+from pyshell.render.drawing import Style, draw, table_lines
+from pyshell.text import around_column, wrapped, wrapped_help, wrapped_result
+from pyshell.tree.results import Branch, Table, Tree
 
 
 def test_a_quoted_command_stays_on_one_line() -> None:
@@ -28,6 +28,48 @@ def test_help_goes_on_below_its_column_and_breaks_no_word() -> None:
     assert list(wrapped_help(["  a_long_name_of_a_parameter   text that is long"], 40)) == [
         "  a_long_name_of_a_parameter",
         "      text that is long",
+    ]
+
+
+def test_results_are_wrapped_at_blanks_only() -> None:
+    name = "iqn.2020-07.com.example:a-name-that-is-longer"
+    lines = [
+        f"Created the target {name} for the initiator.",
+        "  ok       lun             it exports the disk of the other host",
+        "    pyshell set attribute one=1 two=2 three=3",
+    ]
+    assert list(wrapped_result(lines, 40)) == [
+        "Created the target",
+        name,
+        "for the initiator.",
+        "  ok       lun",
+        "    it exports the disk of the other",
+        "    host",
+        lines[2],
+    ]
+    assert list(wrapped_result(lines[1:2], 60))[1] == " " * 27 + "host"
+
+
+def test_a_command_in_quotes_is_broken_only_if_a_line_cannot_hold_it() -> None:
+    line = "Undid 'share /dev/sdb to=x' (prompt by root)."
+    assert list(wrapped_result([line], 30)) == ["Undid 'share /dev/sdb to=x'", "(prompt by root)."]
+    assert list(wrapped_result([line], 20)) == [
+        "Undid 'share",
+        "/dev/sdb to=x'",
+        "(prompt by root).",
+    ]
+
+
+def test_a_summary_without_room_is_below_its_node() -> None:
+    lun = Branch("lun0", "/lun0", "block/a (/dev/mapper/lee-lee.lv) (default)", None, tuple)
+    top = Branch("luns", "/luns", "LUNs: 1", None, lambda: [lun])
+    style = Style(30, folds=True)
+    assert list(draw(Tree(top), style)) == [
+        "o- luns ............ [LUNs: 1]",
+        "  o- lun0",
+        "      [block/a",
+        "      (/dev/mapper/lee-lee.lv)",
+        "      (default)]",
     ]
 
 

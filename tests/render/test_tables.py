@@ -7,6 +7,11 @@ from pyshell.render.drawing import folded_lines, table_lines
 from pyshell.text import columns, shorten, shorten_sentence
 from pyshell.tree.results import Table
 
+
+def _unpainted(_: str, text: str) -> str:
+    return text
+
+
 LONG = "iqn.2020-07.com.example.storage.site-one:" + "x" * 60 + ":disk7"
 TABLE = Table(("kind", "name", "read/s"), [("lun", LONG, "1"), ("lun", "b", "23")], 1, "now", [])
 
@@ -39,13 +44,51 @@ def test_a_narrow_terminal_gets_what_there_is_room_for() -> None:
 
 
 def test_a_terminal_shows_whole_cells_in_folded_lines() -> None:
-    table = Table(("Name", "Value", "Meaning"), [("one", "1", "a meaning " * 9), ("two", LONG, "")])
-    lines = list(folded_lines(table, 70, lambda part, text: text))
-    assert max(map(len, lines)) <= 70
+    table = Table(
+        ("Name", "Value", "Meaning"), [("one", "1", " ".join(["a meaning"] * 9)), ("two", LONG, "")]
+    )
+    lines = list(folded_lines(table, 140, _unpainted))
+    assert max(map(len, lines)) <= 140
     assert lines[0].split() == ["Name", "Value", "Meaning"]
-    assert set(lines[1]) == {"─"}
     assert "".join(lines).count("meaning") == 9
-    assert LONG in "".join(line[5:].strip() for line in lines if line.startswith(("two", "    ")))
+    assert LONG in "".join(lines)
+
+
+def test_a_column_without_room_is_below_each_row() -> None:
+    long = "iqn.2020-07.com.example.storage:disk7"
+    rows = [("1", long, "a b c"), ("12", "b", "")]
+    table = Table(("number", "name", "what"), rows, right=[0])
+    assert list(folded_lines(table, 60, _unpainted)) == [
+        f"number  {'name':{len(long)}}  what",
+        "─" * 52,
+        f"     1  {long}  a b c",
+        "    12  b",
+    ]
+    wide = Table(("number", "name", "what"), [(*rows[0][:2], "c" * 20), rows[1]], right=[0])
+    assert list(folded_lines(wide, 60, _unpainted)) == [
+        "number  name",
+        "─" * 45,
+        f"     1  {long}",
+        "  what: " + "c" * 20,
+        "    12  b",
+    ]
+
+
+def test_names_and_times_are_not_broken() -> None:
+    cells = ("2026-11-30 03:08", LONG[:50], "share " + " ".join(["to=" + "x" * 20] * 3))
+    lines = list(folded_lines(Table(("time", "target", "command"), [cells]), 60, _unpainted))
+    words = " ".join(lines).split()
+    assert cells[0] in "".join(lines)
+    assert LONG[:50] in words
+    assert words.count("to=" + "x" * 20) == 3
+    assert max(map(len, lines)) <= 60
+
+
+def test_optional_columns_are_omitted_if_they_are_empty() -> None:
+    rows = [("a", "", "1", ""), ("b", "", "2", "x")]
+    table = Table(("name", "since", "luns", "who"), rows, right=[2], optional=[1, 2, 3])
+    heading, _, first, _ = folded_lines(table, 60, _unpainted)
+    assert (heading, first) == ("name  luns  who", "a        1")
 
 
 def test_a_narrow_terminal_shows_cells_below_each_other() -> None:

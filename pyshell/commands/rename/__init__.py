@@ -36,7 +36,7 @@ def renamed(
     Raises ExistsError if the new name is used, ConflictError if the object is a cluster's.
     """
     if new == old:
-        return Lines([f"This is already the name of {old}."])
+        return Lines([f"This is already the name of {old}."], form="sentences")
     must_be_free(Foreseen(node.lio), new)
     cluster_control.refuse_change(node.context, [old.path, *_exporting(node.lio, old)])
     folder, _, old_name = node.path.rpartition("/")

@@ -92,7 +92,7 @@ class Sharing:
         if not self._made:
             for note in self._notes:
                 self.node.context.note(note)
-            return Lines([f"{told}: nothing to do."], data)
+            return Lines([f"{told}: nothing to do."], data, form="sentences")
         hint = f"'{_guide(acls)}' shows the instructions for its host."
         return Change(
             self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data

@@ -77,7 +77,8 @@ def list_(
         Row(read(one, of.name), lambda one=one: [read(one, name) for name in shown])  # type: ignore[misc]
         for one in found
     ]
-    return Rows([(name, of.columns[name].kind) for name in shown], rows, headings)
+    kinds = [(name, of.columns[name].kind) for name in shown]
+    return Rows(kinds, rows, headings, optional=shown if columns is None else ())
 
 
 list_.__doc__ = f"{list_.__doc__}\n\n    {described()}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,14 +23,14 @@ from pyshell.config.store import NAME, About, from_json, local, moment, of_file,
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.text import aligned, one_line
+from pyshell.text import one_line
 
 DAYS_MAX = 36500
 SAVED = "saved"
 """The name of the file that is restored at boot."""
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
-_HEADINGS = ("revision", "saved at", "by", "way", "objects", "comment")
+HEADINGS = ("revision", "saved at", "by", "way", "objects", "comment")
 _KINDS = (
     ("storage_objects", "storage object"),
     ("targets", "target"),
@@ -97,14 +96,8 @@ class Policy:
     days: int
 
 
-def table(revisions: Sequence[Revision]) -> list[str]:
-    """Return revisions as a table, one per line."""
-    if not revisions:
-        return ["(nothing saved)"]
-    return list(aligned([_HEADINGS, *(_row(revision) for revision in revisions)]))
-
-
-def _row(revision: Revision) -> tuple[str, ...]:
+def row(revision: Revision) -> tuple[str, ...]:
+    """Return the cells of a revision in a table below `HEADINGS`."""
     about = revision.about
     cells = (
         revision.word,
@@ -114,7 +107,7 @@ def _row(revision: Revision) -> tuple[str, ...]:
         revision.objects,
         f"same as {revision.same_as}" if revision.same_as else about.comment,
     )
-    return tuple(one_line(cell) or "-" for cell in cells)
+    return tuple(map(one_line, cells))
 
 
 def folder(config_dir: Path) -> Path:
