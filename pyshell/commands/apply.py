@@ -15,7 +15,6 @@ from pyshell.commands.diff import (
     RUNNING,
     SAVED,
     file_named,
-    items_of,
     read_document,
 )
 from pyshell.config import parts, references, restoration, store, validate
@@ -109,7 +108,8 @@ def apply(
             read = document, text
             document, left = _left_to_cluster(node, document, file, target)
         keep = not prune if keep_omitted is None else keep_omitted
-        found = _plan(node, document, prune, target, keep=keep, left=left)
+        running = read_running(node.lio)
+        found = _plan(node, running, document, prune, target, keep=keep, left=left)
         check(node.lio, found.operations)
     except PyshellError as error:
         raise (_all_faults(node, error, read, file, target) or error) from error
@@ -117,13 +117,15 @@ def apply(
     errors = _all_faults(node, None, read, file, target, deleted)
     if errors is not None:
         raise errors
-    change = brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
+    titles = (f"Applied {file}", f"Would apply {file}")
+    change = brought(node, found, titles, "apply", running)
     change.confirm = confirm
     return change
 
 
 def _plan(
     node: Node,
+    running: Document,
     document: Document | None,
     prune: bool,
     target: str | None,
@@ -131,24 +133,24 @@ def _plan(
     keep: bool,
     left: Sequence[str] | None,
 ) -> Plan:
-    running = running_items(node)
-    document = read_running(node.lio) if document is None else document
+    existing = running_items(node, running)
+    document = running if document is None else document
     if target is None:
         wanted = items(document, node.lio.root)
         if prune:
-            running = cluster_control.beside(node.context, running, wanted, left)
+            existing = cluster_control.beside(node.context, existing, wanted, left)
     else:
         document = parts.of_target(document, target)
         if not document.get("targets"):
             raise NotFoundError(f"The file holds no target {target}.", unchanged=True)
         wanted = items(document, node.lio.root)
-        roots = [path for path, item in running.items() if _is_target(item, target)]
-        running = {
+        roots = [path for path, item in existing.items() if _is_target(item, target)]
+        existing = {
             path: item
-            for path, item in running.items()
+            for path, item in existing.items()
             if path in wanted or is_below_any(path, roots)
         }
-    return plan(node.lio, running, wanted, prune=prune, keep=keep)
+    return plan(node.lio, existing, wanted, prune=prune, keep=keep)
 
 
 def _left_to_cluster(
@@ -171,9 +173,12 @@ def _is_target(item: Item, wwn: str) -> bool:
     return isinstance(place, Target) and place.is_named(wwn)
 
 
-def running_items(node: Node) -> Items:
-    """Return the running configuration; objects whose lost device is back count as different."""
-    found = items_of(node, RUNNING)
+def running_items(node: Node, running: Document) -> Items:
+    """Return the items of the running configuration.
+
+    Objects whose lost device is back count as different.
+    """
+    found = items(running, node.lio.root)
     for place in listing.storage_objects(node.lio, "block"):
         if place.path in found and storage_info.is_back(
             node.lio, place, storage_info.describe(node.lio, place)
@@ -270,11 +275,12 @@ def rollback(
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
     document, left = cluster_control.to_restore(node.context, document)
     wanted = items(document, node.lio.root)
-    running = cluster_control.beside(node.context, running_items(node), wanted, left)
-    found = plan(node.lio, running, wanted, prune=True)
+    running = read_running(node.lio)
+    existing = cluster_control.beside(node.context, running_items(node, running), wanted, left)
+    found = plan(node.lio, existing, wanted, prune=True)
     name = "the saved configuration" if revision == SAVED else f"revision {revision}"
     titles = (f"Rolled back to {name}", f"Would roll back to {name}")
-    change = brought(node, found, titles, "rollback")
+    change = brought(node, found, titles, "rollback", running)
     change.confirm = confirm
     return change
 
@@ -284,12 +290,15 @@ def brought(
     found: Plan,
     titles: tuple[str, str],
     way: str,
+    running: Document | None = None,
+    *,
     reversal: Reversal | None = None,
     then: Callable[[], None] | None = None,
 ) -> Change:
     """Return the change that carries out a plan; `then` is called afterwards.
 
-    `titles` say that it was done, and that it would be.
+    `titles` say that it was done, and that it would be. If pyshell is killed meanwhile, `undo`
+    returns to the `running` configuration, if that is given.
     """
     objects = change_text.touched(node.lio, found)
     smaller = "; ".join(_smaller(node.lio, found))
@@ -307,6 +316,7 @@ def brought(
         would=[*(one.would for one in objects), foretold],
         data=change_text.data(found, objects),
         way=way,
+        running_before=None if running is None else lambda: running,
         reversal=reversal,
         named=(),
         note=f"{smaller}: its file systems may be truncated." if smaller else "",

@@ -22,6 +22,7 @@ from pyshell.tree.results import Branch, Change, Lines, Result, Work
 if TYPE_CHECKING:
     from pyshell.config.candidate import Candidate
     from pyshell.config.compare import Difference
+    from pyshell.config.document import Document
     from pyshell.config.plan import Plan
 
 _HOW = "Run 'begin' first: the commands after it change a copy, which 'commit' applies."
@@ -98,7 +99,8 @@ def commit(
     'undo' undoes a commit as a whole. --dry-run shows the changes.
     """
     candidate = _open(node)
-    running = items(read_running(node.lio), node.lio.root)
+    document = read_running(node.lio)
+    running = items(document, node.lio.root)
     moved = candidate.moved(running)
     if moved and not force:
         raise _conflict(moved, candidate.differences())
@@ -106,7 +108,7 @@ def commit(
     if not found.operations:
         return _dropped(node, "Nothing to commit: the candidate has no changes. It is closed.")
     check(node.lio, found.operations)
-    change = _committed(node, found)
+    change = _committed(node, found, document)
     change.confirm = confirm
     return change
 
@@ -130,7 +132,7 @@ def _dropped(node: Node, told: str) -> Work:
     return Work(["Would drop the candidate."], run)
 
 
-def _committed(node: Node, found: Plan) -> Change:
+def _committed(node: Node, found: Plan, running: Document) -> Change:
     objects = change_text.touched(node.lio, found)
     titles = ("Committed the candidate", "Would commit the candidate")
 
@@ -146,6 +148,7 @@ def _committed(node: Node, found: Plan) -> Change:
         would=[*(one.would for one in objects), foretold],
         data=change_text.data(found, objects),
         way="commit",
+        running_before=lambda: running,
         named=(),
     )
 

@@ -122,7 +122,7 @@ class _Part:
         refuse_clustered(self.node, found.operations, "")
         check(self._lio, found.operations)
         titles = f"Edited {self.path}", f"Would edit {self.path}"
-        change = brought(self.node, found, titles, "edit")
+        change = brought(self.node, found, titles, "edit", running)
         change.confirm = self.confirm
         change.asks = f"changes {counted(len(change.data['objects']), 'object')}"
         lines = [*change_text.tree_lines(differences), *self._effects(found)]

@@ -20,6 +20,7 @@ from pyshell.config.document import is_empty
 from pyshell.config.model import items
 from pyshell.config.object_operations import is_clear
 from pyshell.config.parts import of_target
+from pyshell.config.running import read_running
 from pyshell.config.store import clustered, losses
 from pyshell.errors import (
     BusyError,
@@ -131,7 +132,11 @@ def restoreconfig(
     spared |= _outside(node, document, target) if in_part else frozenset()
 
     def running_beside() -> Items:
-        return {p: item for p, item in running_items(node).items() if p not in spared}
+        return {
+            path: item
+            for path, item in running_items(node, read_running(node.lio)).items()
+            if path not in spared
+        }
 
     touched: list[str] = []
 

@@ -307,7 +307,8 @@ class _Undoing:
         self._refuse_left([o for part in parts for o in part.operations if not o.personal], back)
         found = _joined(parts, self._reversal(parts), "undo")
         if back is not None and len(self._every) == 1:
-            return brought(self._node, back, self._titles[0], "undo", found.reversal)
+            titles = self._titles[0]
+            return brought(self._node, back, titles, "undo", reversal=found.reversal)
         return self._told(found, parts, back)
 
     def _told(self, found: Change, parts: Sequence[_Part], back: Plan | None) -> Change:

@@ -115,7 +115,9 @@ class Changes:
             self.confirm(change)
         disturbed = self._disturbed(change)
         dropped = self._dropped(change.operations, "Dropped")
-        recording = self.records.new(line, from_start=change.recorded_before)
+        # A change with a deadline is recorded with it, and reverted.
+        running = change.running_before if deadline is None else None
+        recording = self.records.new(line, running)
         with interrupts_held() as interrupted:
             with deadline.kept(line) if deadline is not None else nullcontext():
                 outcome, inverses = self._carried_out(change, recording)

@@ -140,7 +140,7 @@ class Editing:
             if not forced:
                 self._ask(edited)
             if self._edit.read() == text.about.base:
-                self._change(edited, line)
+                self._changes.change(edited.change, line, forced=True)
                 return True
 
     def _note_difference(self, text: KeptText) -> None:
@@ -166,12 +166,6 @@ class Editing:
             self._changes.confirm(edited.change)
         except PyshellError as error:
             raise NotEditedError(error.message, error.hint) from error
-
-    def _change(self, edited: Edited, line: str) -> None:
-        """Carry out the change; if pyshell is killed meanwhile, `undo` returns to the beginning."""
-        has_timer = edited.change.confirm is not None  # which has a record, and reverts it
-        edited.change.recorded_before = not has_timer
-        self._changes.change(edited.change, line, forced=True)
 
     def _reopen(self, text: KeptText, before: str, after: str, error: PyshellError) -> None:
         """Write errors above the text. Raises NotEditedError if the user left it with them."""

@@ -52,12 +52,12 @@ class Records:
         """The log of changes."""
         return ChangeLog(self.lio)
 
-    def new(self, line: str, *, from_start: bool = False) -> Recording:
+    def new(self, line: str, running: Callable[[], Document] | None = None) -> Recording:
         """Return the recording of a command that may change the target.
 
-        `from_start` records the running configuration when it begins.
+        If `running` is given, what it returns is recorded as the configuration before it.
         """
-        return Recording(self, line, from_start=from_start)
+        return Recording(self, line, running)
 
     def head(self, line: str) -> Head:
         """Give a command the next number. Raises PyshellError."""
@@ -131,11 +131,11 @@ def note_save(records: Records, revisions: Sequence[int]) -> None:
 class Recording:
     """Records one command: `begin` before its first step, then how it ended."""
 
-    def __init__(self, records: Records, line: str, *, from_start: bool) -> None:
+    def __init__(self, records: Records, line: str, running: Callable[[], Document] | None) -> None:
         self._records = records
         self._lio = records.lio
         self._line = line
-        self._from_start = from_start
+        self._before = running
         self._head: Head | None = None
         self.steps = 0
         """How many steps are done."""
@@ -144,8 +144,8 @@ class Recording:
         """Record that the command begins."""
         with suppress(PyshellError):  # recording its end reports it
             self._head = self._records.head(self._line)
-            if self._from_start:
-                undo.keep_document(self._lio, self._head, self._running())
+            if self._before is not None:
+                undo.keep_document(self._lio, self._head, self._before())
             else:
                 undo.begin(self._lio, self._head)
 

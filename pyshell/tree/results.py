@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pyshell.names import MASK
 
 if TYPE_CHECKING:
+    from pyshell.config.document import Document
     from pyshell.errors import PyshellError
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.node import Node
@@ -197,8 +198,11 @@ class Change:
     """What it undoes or does again, None for any other change."""
     logged: bool = False
     """Whether it is in the history although it has no operations."""
-    recorded_before: bool = False
-    """Whether `undo` returns to the configuration before it if pyshell is killed meanwhile."""
+    running_before: Callable[[], Document] | None = None
+    """The running configuration before it, to which `undo` returns if pyshell is killed meanwhile.
+
+    None if the steps done so far need no undo as a whole.
+    """
     named: Sequence[str] | None = ()
     """Paths of the objects that the command line names for removal; None if it names them all.
 

@@ -8,6 +8,7 @@ the one argument is read and completed as the name of a new object of that kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pyshell.commands import cluster_control
 from pyshell.lio import Lio, listing
@@ -16,6 +17,9 @@ from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import Foreseen, Operation, must_be_free
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
+
+if TYPE_CHECKING:
+    from pyshell.config.document import Document
 
 _DROPPED = (
     "Registrations for persistent reservations through it are dropped: their initiators must"
@@ -45,7 +49,20 @@ def renamed(
     moved = (node.path, new_path) if old.path.endswith(f"/{old_name}") else None
     said = f"Renamed {old} to {name}: it was recreated."
     note = " ".join(notes)
-    return Change([*plan()], after=lambda: [said], note=note, named=None, moved=moved)
+
+    def before() -> Document:
+        from pyshell.config.running import read_running  # not for a dry run
+
+        return read_running(node.lio)
+
+    return Change(
+        [*plan()],
+        after=lambda: [said],
+        running_before=before,
+        note=note,
+        named=None,
+        moved=moved,
+    )
 
 
 def _exporting(lio: Lio, place: Identifier) -> list[str]:

@@ -254,11 +254,43 @@ def test_after_a_kill_at_any_moment_the_next_apply_converges(lee: Path, tmp_path
     for number in range(KILLS):
         file = wanted[number % 2]
         killed_after(dice.uniform(0.1, 1.5), "apply", file, "prune=true")
+        if number % 4 > 1 and newest_state() == "unfinished":
+            pyshell("undo")
+            assert cli.main(["diff", "running", wanted[number % 2 - 1]]) == 0
         # The next one converges to the same, from wherever the killed one came to.
         assert cli.main(["apply", file, "prune=true"]) == 0
         assert cli.main(["diff", "running", file]) == 0
         lines.append(SAVED.read_bytes() == saved and SAVED.stat().st_mode & 0o777)
     assert lines == [0o600] * KILLS
+
+
+def test_undo_returns_from_a_rename_that_was_killed_at_any_moment(lee: Path) -> None:
+    three_targets(lee)
+    dice = random.Random(5)
+    unfinished = 0
+    rename = f"/iscsi/{SERVER}", "rename", f"{SERVER}-new"
+    begun = time.monotonic()
+    assert cli.main([*rename]) == 0
+    duration = time.monotonic() - begun
+    pyshell("undo")
+    for _ in range(KILLS):
+        killed_after(dice.uniform(0, duration), *rename)
+        unfinished += newest_state() == "unfinished"
+        if "rename" in newest()["command"]:
+            pyshell("undo")
+        assert cli.main(["diff"]) == 0
+    assert unfinished > 0
+
+
+def newest() -> dict[str, str]:
+    """Return the last change of the history."""
+    told = pyshell("history", "limit=1", "-o", "json").stdout
+    found: dict[str, str] = json.loads(told)["result"][0]
+    return found
+
+
+def newest_state() -> str:
+    return newest()["state"]
 
 
 def test_rtslibs_own_restore_cuts_the_session(lee: Path, initiator: Initiator) -> None:
