@@ -38,9 +38,9 @@ def doctor(
 ) -> Result:
     """Diagnose problems and suggest fixes.
 
-    Checks the kernel's target, restore at boot, unconfirmed changes, saved file, targets under
-    cluster control, addresses, ports, firewall, targets, CHAP, refused logins, disks, devices,
-    persistent reservations and read-only access. Changes nothing.
+    Checks the kernel's target, restore at boot, unconfirmed and unfinished changes, saved file,
+    targets under cluster control, addresses, ports, firewall, targets, CHAP, refused logins, disks,
+    devices, persistent reservations and read-only access. Changes nothing.
 
     A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
     grant access or contain a placeholder are listed below 'Decide for yourself', as is saveconfig
@@ -184,6 +184,7 @@ CHECKS = (
     Check("kernel", "/", _check_kernel),
     Check("boot", "", boot.check_boot),
     Check("confirm", "", boot.check_unconfirmed),
+    Check("unfinished", "", boot.check_unfinished),
     Check("cluster", "", cluster.check_cluster),
     Check("network", "/iscsi", network.check_portals),
     Check("firewall", "/iscsi", network.check_firewall),

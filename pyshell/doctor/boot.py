@@ -16,7 +16,7 @@ from pyshell.config.compare import Difference, compare, settable, shown
 from pyshell.config.document import Document
 from pyshell.config.model import Items, items
 from pyshell.config.running import read_running
-from pyshell.config.store import State, clustered, revisions, unconfirmed
+from pyshell.config.store import State, change_log, clustered, revisions, unconfirmed
 from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -79,6 +79,22 @@ def check_unconfirmed(lio: Lio) -> Iterator[Finding]:
     else:
         message = f"{found.what} {found.reverts}, unless 'confirm' is run before"
         yield warning("/", message, choices=choices[not found.may_be_confirmed :])
+
+
+def check_unfinished(lio: Lio) -> Iterator[Finding]:
+    """Yield the last change if pyshell was killed during it."""
+    try:
+        found = change_log.unfinished(lio)
+    except PyshellError:  # not root; `undo` reports a damaged file
+        return
+    if found is not None:
+        about = found.about
+        message = (
+            f"'{found.line}' of {about.user} ({store.local(about.time)}) has not ended: pyshell was"
+            " killed, or it is still running"
+        )
+        back = ("undo",) if found.before is not None else ("diff",)
+        yield warning("/", message, choices=[pyshell(lio, *back)])
 
 
 def _is_all_clustered(lio: Lio) -> bool:

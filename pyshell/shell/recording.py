@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.config.store import change_log, now, undo
 from pyshell.config.store.change_log import ChangeLog, Entry, Objects
-from pyshell.config.store.undo import Head
+from pyshell.config.store.undo import Done, Head
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio
 from pyshell.lio.operations.base import Irreversible, Operation
@@ -77,9 +77,18 @@ class Records:
             if number > logged and (found := undo.head_of(self.lio, number)) is not None:
                 head, complete = found
                 state = change_log.DONE if complete else change_log.UNFINISHED
+                if not complete:
+                    self._note_killed(head)
                 if not self.append(Entry(number, head.about, head.line, state, batch=head.batch)):
                     return
                 self.forget_undone()
+
+    def _note_killed(self, head: Done) -> None:
+        """Note a change that holds the lock no more but has not ended."""
+        back = f"'undo {head.number}' returns to the configuration before it."
+        if head.before is None:
+            back = "'diff' shows what differs from the saved configuration."
+        self.console.note(f"pyshell was killed during '{head.line}'. {back}")
 
     def forget_undone(self) -> None:
         """Remove what can be done again: the target is not as it was then."""

@@ -137,8 +137,9 @@ def test_a_killed_command_is_found_and_not_passed_over(target: Pyshell, name: st
             hit += 1
             found = newest(target)
             assert (found["command"], found["state"]) == (line, "unfinished")
+            assert f"'{line}' of " in target("doctor").out
             if name in RETURNING:
-                target.must("undo")
+                target("undo").done(noting=f"pyshell was killed during '{line}'.")
                 assert read_running(target.open()) == configuration
             else:
                 ran = target("undo", "--dry-run")

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.config.store import About, from_json, moment
+from pyshell.config.store import About, from_json, moment, undo
+from pyshell.config.store.undo import Done
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.host import journal
@@ -214,6 +215,19 @@ class ChangeLog:
                 "PYSHELL_STATE": entry.state,
             },
         )
+
+
+def unfinished(lio: Lio) -> Done | None:
+    """Return the last change if it has not ended: pyshell was killed, or it is running.
+
+    Raises PyshellError if that is unknown.
+    """
+    done = undo.last(lio)
+    if done is None or (done.before is None and not done.begun):
+        return None
+    logged = ChangeLog(lio).last()
+    has_ended = logged is not None and logged.number >= done.number and logged.state != UNFINISHED
+    return None if has_ended else done
 
 
 def _end_of(file: Path) -> bytes:

@@ -237,7 +237,7 @@ def _numbered(folder: Path) -> list[int]:
         return reading.numbered(folder)
 
 
-def head_of(lio: Lio, number: int) -> tuple[Head, bool] | None:
+def head_of(lio: Lio, number: int) -> tuple[Done, bool] | None:
     """Return a command that was not undone yet, and whether its record shows that it has ended.
 
     Returns None if its file cannot be read or is damaged.
