@@ -82,7 +82,9 @@ def check_unconfirmed(lio: Lio) -> Iterator[Finding]:
 
 
 def check_unfinished(lio: Lio) -> Iterator[Finding]:
-    """Yield the last change if pyshell was killed during it."""
+    """Yield the last change if pyshell was killed during it and no timer reverts it."""
+    if store.has_deadline(lio):
+        return
     try:
         found = change_log.unfinished(lio)
     except PyshellError:  # not root; `undo` reports a damaged file

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pyshell.config import store
 from pyshell.config.store import change_log, now, undo
 from pyshell.config.store.change_log import ChangeLog, Entry, Objects
 from pyshell.config.store.undo import Done, Head
@@ -77,7 +78,7 @@ class Records:
             if number > logged and (found := undo.head_of(self.lio, number)) is not None:
                 head, complete = found
                 state = change_log.DONE if complete else change_log.UNFINISHED
-                if not complete:
+                if not complete and not store.has_deadline(self.lio):  # which reverts it
                     self._note_killed(head)
                 if not self.append(Entry(number, head.about, head.line, state, batch=head.batch)):
                     return
