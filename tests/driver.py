@@ -279,8 +279,12 @@ class Pyshell:
         return run_process([*command, f"--simulate={self.folder}", *arguments], stdin, environment)
 
     def open(self) -> Lio:
-        """Open the target in this process, as a command does."""
-        return attach(self.folder)
+        """Open the target in this process, as a command does, also for rtslib's own objects."""
+        from pyshell.lio import rtslib
+
+        lio = attach(self.folder)
+        rtslib.work_on(lio)
+        return lio
 
     def tree(self) -> dict[str, str]:
         """Return the whole simulated configfs: mode and text of files, ends of links."""

@@ -26,12 +26,11 @@ from pyshell.config.running import read_running
 from pyshell.config.three_way import merged
 from pyshell.errors import PyshellError, os_errors
 from pyshell.files import writing
-from pyshell.lio import Lio, fabrics, identifiers, listing, open_candidate, rtslib_objects
+from pyshell.lio import Lio, fabrics, identifiers, listing, open_candidate
 from pyshell.lio.configfs import changing
 from pyshell.lio.operations.base import Operation, do_unchecked, flat
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
-from pyshell.lio.rtslib import working_on
 from pyshell.lio.storage_info import MODEL_ALIAS, describe
 from pyshell.simulator import SimulatedDevice, SimulatedPort, Simulator
 from pyshell.simulator.candidate_host import CandidateHardware
@@ -91,6 +90,8 @@ class Candidate:
 
     def close(self) -> None:
         """Remove the copy."""
+        from pyshell.lio.rtslib import working_on  # only changes need it
+
         with working_on(self.running):  # rtslib forgets the folder
             pass
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -196,7 +197,7 @@ class Candidate:
         """Return whether the name of an object's link is the one that pyshell generates."""
         folder = self._folder_of(item)
         link = listing.link_of(folder)
-        return link is not None and item.alias == rtslib_objects.link_name(folder, link[1])
+        return link is not None and item.alias == identifiers.link_name(folder, link[1])
 
 
 def _kind(item: Item) -> tuple[type, str]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, Item
 from pyshell.errors import NotFoundError
-from pyshell.lio import Lio, identifiers, listing, rtslib_objects, settings
+from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
+from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     AluaGroup,
@@ -67,7 +68,6 @@ from pyshell.lio.operations.targets import (
     UseFabric,
     remove_targets,
 )
-from pyshell.lio.rtslib import doing
 from pyshell.lio.settings import refuse_misread
 
 _CREATE: Mapping[type, Callable[[Any, Item, Any], Operation]] = {
@@ -102,7 +102,7 @@ class SetKnown(Set):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it, unless this kernel does not have it."""
-        if isinstance(self.place, AluaGroup) and not rtslib_objects.supports_alua(
+        if isinstance(self.place, AluaGroup) and not storage_info.supports_alua(
             lio, self.place.storage_object
         ):
             return None  # writing there hung kernels (field failure 9)

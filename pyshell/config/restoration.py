@@ -28,11 +28,11 @@ from pyshell.errors import (
 from pyshell.host import DeviceEvents
 from pyshell.lio import Lio, identifiers, listing
 from pyshell.lio.configfs import is_below
+from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set
-from pyshell.lio.rtslib import doing
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pyshell.config.document import (
     TpgEntry,
     Value,
 )
-from pyshell.lio import Lio, identifiers, listing, rtslib_objects, settings, storage_info
+from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.operations.mapping import alua_group_name
@@ -128,7 +128,7 @@ def read_storage_object(
     entry["attributes"] = attributes | {
         key: identity[file] for key, file in IDENTITY.items() if file in identity
     }
-    supported = rtslib_objects.supports_alua(lio, place)
+    supported = storage_info.supports_alua(lio, place)
     groups = listing.alua_groups(place) if supported else []
     groups = [group for group in groups if not listing.half_made(lio, group)]
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]

@@ -3,7 +3,8 @@
 
 `attach` opens the one that commands work on: this host's, or a simulated one in a folder.
 `identifiers` name every object and its folder in configfs; `listing` reads them cheaply;
-`operations` change them through rtslib, which only `rtslib` and its three companions import.
+`operations` change them through rtslib, which only `rtslib` and its three companions import. They
+are imported when an operation is carried out: commands that only read do not need them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from typing import TYPE_CHECKING
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.files import writing
 from pyshell.host import Machine, programs
-from pyshell.lio import rtslib
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
     RealKernel,
     changing,
     require_changing,
+    set_page_size,
     text_or_none,
 )
 
@@ -169,6 +170,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
 
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
         folder = config_dir or CONFIG_DIR
+        set_page_size()
         return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
     from pyshell.simulator.simulated_machine import SimulatedMachine
 
@@ -226,7 +228,7 @@ def open_candidate(
 
 
 def _open_simulator(folder: Path) -> Simulator:
-    """Open the simulated kernel in `folder` and put it under rtslib. Raises PyshellError."""
+    """Open the simulated kernel in `folder`. Raises PyshellError."""
     from pyshell.simulator import open_simulator
 
     try:
@@ -244,7 +246,7 @@ def _open_simulator(folder: Path) -> Simulator:
         hint = "Fix or remove that file, or name another folder with --simulate=DIR."
         raise PyshellError(str(error), hint) from error
     found.before_change = require_changing
-    rtslib.simulate(found)
+    set_page_size(found.page_size)
     return found
 
 

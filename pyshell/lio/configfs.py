@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The seam under everything: what pyshell asks of the kernel's configfs, real or simulated.
 
-Creating and deleting goes through rtslib-fb (see `handles`). Reading does not: rtslib builds an
-object, and often a whole branch, for each name that it lists.
+Creating and deleting goes through rtslib-fb (see `rtslib_objects`). Reading does not: rtslib builds
+an object, and often a whole branch, for each name that it lists.
 """
 
 from __future__ import annotations
@@ -153,6 +153,21 @@ class RealKernel:
     def unlink(self, path: str) -> None:
         confine_change(self.root, path)
         os.unlink(path)
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_page_size = _PAGE
+
+
+def set_page_size(size: int = _PAGE) -> None:
+    """Set the size of a memory page: that of the target that is opened, by default this host's."""
+    global _page_size  # noqa: PLW0603 - documents are read without a target
+    _page_size = size
+
+
+def page_size() -> int:
+    """Return the size of a memory page in bytes, to which the kernel and rtslib round."""
+    return _page_size
 
 
 def _read(name: str, path: str, folder: int | None) -> str:

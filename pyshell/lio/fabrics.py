@@ -1,24 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fabrics that rtslib knows: their features, WWN forms and whether this kernel offers them."""
+"""The fabrics that rtslib knows: their features, WWN forms and whether this kernel offers them.
+
+A table describes them, so that commands that only read do not import rtslib.
+"""
 
 from __future__ import annotations
 
 import errno
 import functools
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import rtslib
-from pyshell.lio.rtslib import FABRIC_MODULES, RTSLibError
+from pyshell.lio import adapters
 
 if TYPE_CHECKING:
     from pyshell.host import Machine
     from pyshell.lio import Lio
 
+
+def _with_colons(digits: str) -> str:
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
+
+
+class _Spelling(NamedTuple):
+    """How the kernel spells the WWNs of a fabric."""
+
+    to_folder: Callable[[str], str] = str
+    from_folder: Callable[[str], str] = str
+
+
+_FIBRE_CHANNEL = _Spelling(
+    lambda wwn: _with_colons(wwn[len("naa.") :]), lambda name: f"naa.{name.replace(':', '')}"
+)
+
+
+class _Row(NamedTuple):
+    """A fabric as rtslib's object describes it."""
+
+    module: str
+    """The kernel module that rtslib loads for it."""
+    features: tuple[str, ...] = ("acls",)
+    wwn_kinds: tuple[str, ...] = ("naa",)
+    spelling: _Spelling = _Spelling()
+    folder: str = ""
+    """The name of its folder in configfs, if it is not that of the fabric."""
+
+
+_ISCSI = ("discovery_auth", "acls", "auth", "nps", "tpgts", "cpus_allowed_list")
+_TABLE = {
+    "efct": _Row("efct", spelling=_FIBRE_CHANNEL),
+    "ibmvscsis": _Row("ibmvscsis", (), ("free",)),
+    "iscsi": _Row("iscsi_target_mod", _ISCSI, ("iqn", "naa", "eui")),
+    "loopback": _Row("tcm_loop", ("nexus",)),
+    "qla2xxx": _Row("tcm_qla2xxx", spelling=_FIBRE_CHANNEL),
+    "sbp": _Row(
+        "sbp_target",
+        (),
+        ("eui",),
+        _Spelling(lambda wwn: wwn[len("eui.") :], lambda name: f"eui.{name}"),
+    ),
+    "srpt": _Row(
+        "ib_srpt",
+        wwn_kinds=("ib",),
+        spelling=_Spelling(lambda wwn: f"0x{wwn[len('ib.') :]}", lambda name: f"ib.{name[2:]}"),
+    ),
+    "tcm_fc": _Row("tcm_fc", spelling=_FIBRE_CHANNEL, folder="fc"),
+    "usb_gadget": _Row("usb_f_tcm", ("nexus",)),
+    "vhost": _Row("tcm_vhost", ("nexus", "acls", "tpgts")),
+    "xen-pvscsi": _Row("xen-scsiback", ("nexus", "tpgts")),
+}
+NOT_TARGETS = frozenset({"lio_version", "version", "discovery_auth", "cpus_allowed_list"})
+"""Folders and files in a fabric's folder that are not targets."""
 # Where the module that provides a fabric has another name today than rtslib loads it by.
-_MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}
+_MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback"}
 # Fabrics whose TPGs have nothing to enable or disable.
 _ALWAYS_ENABLED = frozenset({"loopback", "vhost", "xen-pvscsi", "tcm_fc"})
 # Fabrics whose driver takes fewer TPG tags than the rest: one per port, those of one SCSI host
@@ -63,11 +120,28 @@ class Fabric:
     def __init__(self, name: str, root: str | None = None) -> None:
         self.name = name
         self._root = root
-        # A plain description until something is created: no kernel module is loaded.
-        self.module = rtslib.fabric_module(name, root)
-        if name == "usb_gadget":
-            self.module.kernel_module = _MODULE_FILES[name]  # rtslib asks for the one before it
-        self.wwn_kinds: tuple[str, ...] = tuple(self.module.wwn_types)
+        self._row = _TABLE[name]
+        self.wwn_kinds = self._row.wwn_kinds
+
+    @functools.cached_property
+    def module(self) -> Any:
+        """rtslib's object for it. Creating this loads no kernel module."""
+        from pyshell.lio import rtslib  # only changes need it
+
+        found = rtslib.fabric_module(self.name, self._root)
+        if self.name == "usb_gadget":
+            found.kernel_module = self.kernel_module  # rtslib asks for the one before it
+        return found
+
+    @property
+    def kernel_module(self) -> str:
+        """Return the name of the kernel module that rtslib loads for it."""
+        return self._row.module
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return its features, as `has` takes them."""
+        return self._row.features
 
     @property
     def root(self) -> str:
@@ -79,7 +153,7 @@ class Fabric:
     @property
     def folder(self) -> str:
         """Return the fabric's folder in configfs, which exists once the fabric is in use."""
-        return f"{self.root}/{os.path.basename(self.module.path)}"
+        return f"{self.root}/{self._row.folder or self.name}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fabric) and (self.name, self._root) == (other.name, other._root)
@@ -89,7 +163,7 @@ class Fabric:
 
     def has(self, feature: str) -> bool:
         """Return whether the fabric has `acls`, `auth`, `nps`, `tpgts`, `nexus` …"""
-        return bool(self.module.has_feature(feature))
+        return feature in self._row.features
 
     @property
     def can_be_enabled(self) -> bool:
@@ -118,17 +192,17 @@ class Fabric:
         """
         if os.path.isdir(self.folder):
             return
+        from pyshell.lio import rtslib  # only changes need it
+
         try:
             self.module._check_self()
-        except RTSLibError as error:
+        except rtslib.RTSLibError as error:
             beneath = rtslib.kernels_error(error)
             if beneath is not None and beneath.errno != errno.EINVAL:
                 raise  # not for want of the module, of which EINVAL tells
             reason = str(error).replace("\n", " ").rstrip(".")
             hint = _REFUSALS["xen-pvscsi"] if self.name == "xen-pvscsi" else ""
-            hint = (
-                hint or f"'modprobe {self.module.kernel_module}' and 'dmesg | tail' may say more."
-            )
+            hint = hint or f"'modprobe {self.kernel_module}' and 'dmesg | tail' may say more."
             raise PyshellError(f"Cannot load the fabric {self.name}: {reason}", hint) from error
 
     def caution(self, setting: str) -> str:
@@ -157,13 +231,8 @@ class Fabric:
         return found is None or bool(found)
 
     def hardware_wwns(self, lio: Lio) -> list[str] | None:
-        """Return the sorted WWNs of the host's hardware, None if the fabric needs none.
-
-        rtslib's search ends at a port whose name cannot be read.
-        """
-        with rtslib.working_on(lio):
-            wwns = self.module.wwns
-            return None if wwns is None else sorted(rtslib.readable(wwns))
+        """Return the sorted WWNs of the host's hardware, None if the fabric needs none."""
+        return adapters.wwns(lio, self.name)
 
     def check_port(self, lio: Lio, wwn: str) -> None:
         """Raise NotFoundError if the driver would refuse a target of that name.
@@ -207,6 +276,8 @@ class Fabric:
 
     def new_wwn(self) -> str:
         """Return a WWN generated by rtslib, with `localhost` if the host name is not valid."""
+        from pyshell.lio import rtslib  # only changes need it
+
         kind = self.wwn_kinds[0]
         drawn = rtslib.generated_wwn(kind)
         try:
@@ -216,11 +287,11 @@ class Fabric:
 
     def to_folder(self, wwn: str) -> str:
         """Return the name by which configfs knows a (normalised) WWN."""
-        return str(self.module.to_fabric_wwn(wwn))
+        return self._row.spelling.to_folder(wwn)
 
     def from_folder(self, name: str) -> str:
         """Return the WWN that a folder's name stands for."""
-        return str(self.module.from_fabric_wwn(name))
+        return self._row.spelling.from_folder(name)
 
 
 @functools.lru_cache(maxsize=64)
@@ -229,14 +300,14 @@ def fabric(name: str, root: str | None = None) -> Fabric:
 
     Without `root` it only describes the fabric. Raises NotFoundError.
     """
-    if name not in FABRIC_MODULES:
+    if name not in _TABLE:
         raise NotFoundError(f"There is no fabric '{name}'.", "Known: " + ", ".join(known()) + ".")
     return Fabric(name, root)
 
 
 def known() -> list[str]:
     """Return the names of all fabrics that rtslib knows, sorted."""
-    return sorted(FABRIC_MODULES)
+    return sorted(_TABLE)
 
 
 def loadable(machine: Machine) -> frozenset[str]:
@@ -248,6 +319,5 @@ def loadable(machine: Machine) -> frozenset[str]:
 def module_files() -> dict[str, str]:
     """Return the name of each fabric's module, with underscores only, as the kernel takes it."""
     return {
-        name: (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
-        for name, maker in FABRIC_MODULES.items()
+        name: _MODULE_FILES.get(name, row.module).replace("-", "_") for name, row in _TABLE.items()
     }

@@ -7,6 +7,7 @@ of the target that the object belongs to (`Lio.root`): the kernel's or a simulat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -390,3 +391,10 @@ class MappedLun(Identifier):
     )
     acl: NodeAcl
     index: int
+
+
+def link_name(*of: str) -> str:
+    """Return ten hexadecimal digits for a link. rtslib's are random (field failure 52)."""
+    import hashlib  # loads OpenSSL, which nothing else needs
+
+    return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()

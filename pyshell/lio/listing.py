@@ -17,9 +17,9 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import Lio, rtslib
+from pyshell.lio import Lio
 from pyshell.lio.configfs import CONFIGFS, folders, links, text_or_none
-from pyshell.lio.fabrics import Fabric, fabric, known
+from pyshell.lio.fabrics import NOT_TARGETS, Fabric, fabric, known
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     HBA_PREFIX,
@@ -107,7 +107,7 @@ def fabrics_in_use(lio: Lio) -> list[Fabric]:
 
 def targets(of: Fabric) -> list[Target]:
     """Return the targets of a fabric, sorted by WWN; names that break the rules are there too."""
-    found = [name for name in folders(of.folder) if name not in rtslib.NOT_TARGETS]
+    found = [name for name in folders(of.folder) if name not in NOT_TARGETS]
     return sorted(
         (Target(of.name, of.from_folder(name), of.root) for name in found),
         key=lambda t: natural(t.wwn),

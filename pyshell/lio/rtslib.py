@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from pyshell.simulator import SimulatedDevice, Simulator
 
 RTSLibError = utils.RTSLibError
-KNOWS_EXCLUSIVE = rtslib_older.KNOWS_EXCLUSIVE
-"""Whether rtslib has the argument, and the key in its files: distributions' older ones do not."""
 CFSNode = node.CFSNode
 
 
@@ -93,12 +91,6 @@ def generated_wwn(kind: str) -> str:
     return str(utils.generate_wwn(kind))
 
 
-def page_size() -> int:
-    """Return the size of a memory page in bytes, to which rtslib rounds ramdisks."""
-    size: int = tcm.resource.getpagesize()
-    return size
-
-
 def write_setting(folder: str, group: str, name: str, value: str) -> None:
     """Write an attribute (`attrib`) or parameter (`param`) of the object in `folder`."""
     found = CFSNode()
@@ -106,50 +98,27 @@ def write_setting(folder: str, group: str, name: str, value: str) -> None:
     found.set_attribute(name, value) if group == "attrib" else found.set_parameter(name, value)
 
 
-def readable(wwns: Iterable[object]) -> Iterator[str]:
-    """Yield the WWNs of a fabric's hardware up to the first whose name cannot be read.
-
-    rtslib's generator ends with an exception there.
-    """
-    try:
-        for wwn in wwns:
-            yield str(wwn)
-    except (OSError, ValueError, RTSLibError):
-        return
-
-
 # -- Errors ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def doing(
-    step: str, path: str | None = None, hint: Callable[[int], str] = lambda _: ""
-) -> Iterator[None]:
-    """Turn what rtslib or the kernel raises while doing `step` into a PyshellError.
+def refused(
+    error: Exception, step: str, path: str | None, hint: Callable[[int], str]
+) -> PyshellError | None:
+    """Return one of rtslib's errors while doing `step` as pyshell's, None for other errors.
 
-    `step` is a verb phrase ("create target iqn…"). Errno and path of the kernel's error are kept.
-    `hint` returns what to do about an errno.
+    The arguments are those of `doing`.
     """
-    try:
-        yield
-    except rtslib_older.NotInCFSError as error:
-        raise NotFoundError(
-            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
-        ) from error
-    except RTSLibError as error:
-        beneath = kernels_error(error)
-        if beneath is not None:
-            made = from_os_error(beneath, step, path=path, hint=hint(beneath.errno or 0))
-            made.targetcli = _sentence(error)
-            raise made from error
-        raise PyshellError(
-            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
-        ) from error
-    except OSError as error:
-        raise from_os_error(error, step, path=path, hint=hint(error.errno or 0)) from error
-    except UnicodeEncodeError as error:  # raised when rtslib writes a text from the command line
-        message = f"Cannot {step}: a value holds bytes that are not UTF-8 text"
-        raise PyshellError(message, path=path, step=step) from error
+    if not isinstance(error, RTSLibError):
+        return None
+    told = _sentence(error)
+    if isinstance(error, rtslib_older.NotInCFSError):
+        return NotFoundError(f"Cannot {step}: {error}", path=path, step=step, targetcli=told)
+    beneath = kernels_error(error)
+    if beneath is None:
+        return PyshellError(f"Cannot {step}: {error}", path=path, step=step, targetcli=told)
+    made = from_os_error(beneath, step, path=path, hint=hint(beneath.errno or 0))
+    made.targetcli = told
+    return made
 
 
 def _sentence(error: BaseException) -> str:
@@ -203,8 +172,6 @@ FABRIC_MODULES: dict[str, Callable[[], Any]] = {
     # rtslib has this class, too, and does not list it because it is rarely used.
     "usb_gadget": fabric.USBGadgetFabricModule,
 }
-NOT_TARGETS = frozenset(fabric.target_names_excludes)
-"""Folders and files in a fabric's folder that are not targets."""
 
 
 # -- Simulated targets -----------------------------------------------------------------------------

@@ -10,14 +10,12 @@ constructor and the walks of one class of rtslib, for the reason in its docstrin
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rtslib_fb import alua, node, target, tcm
 
-from pyshell.lio import Lio, rtslib_older
-from pyshell.lio.configfs import is_on
+from pyshell.lio import rtslib_older
 from pyshell.lio.identifiers import (
     HBA_PREFIX,
     AluaGroup,
@@ -29,6 +27,7 @@ from pyshell.lio.identifiers import (
     StorageObject,
     Target,
     Tpg,
+    link_name,
 )
 
 _STORAGE_CLASSES: dict[str, Any] = {
@@ -264,19 +263,3 @@ def _seeing_only(acl: Any, exported: Lun) -> tuple[Any, Any]:
 def create_alua_group(place: AluaGroup, tag: int) -> None:
     """Create an ALUA group with its number."""
     alua.ALUATargetPortGroup(_storage_object(place.storage_object), place.name, tag)
-
-
-def link_name(*of: str) -> str:
-    """Return ten hexadecimal digits for a link. rtslib's are random (field failure 52)."""
-    import hashlib  # loads OpenSSL, which nothing else needs
-
-    return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()
-
-
-def supports_alua(lio: Lio, place: StorageObject) -> bool:
-    """Return whether the backend accepts ALUA settings. Some kernels hang on others (row 9)."""
-    own = _STORAGE_CLASSES[place.plugin]._get_alua_supported
-    if own is tcm.StorageObject._get_alua_supported:
-        return True  # rtslib's answer for those that do not ask the kernel
-    # Older kernels, which do not have the file, hang.
-    return is_on(lio.kernel, f"{place.folder}/attrib/alua_support")

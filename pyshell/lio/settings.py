@@ -35,7 +35,6 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import PyshellError, UsageError
-from pyshell.lio import rtslib
 from pyshell.lio.configfs import Kernel, files, text_or_none
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -172,6 +171,8 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
     _path_of(folder, file)
     group, _, name = file.rpartition("/")
     if group in ("attrib", "param"):
+        from pyshell.lio import rtslib  # only changes need it
+
         rtslib.write_setting(folder, group, name, value)
     elif group in ("auth", "discovery_auth") and name in AUTH_FILES.values():
         kernel.write(f"{folder}/{file}", value or _UNSET)

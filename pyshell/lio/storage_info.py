@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from pyshell.errors import NotFoundError
 from pyshell.host import BY_ID, BlockDevice, file_text
-from pyshell.lio import Lio, listing, rtslib, settings
-from pyshell.lio.configfs import Kernel, is_on, text_or_none
+from pyshell.lio import Lio, installed, listing, settings
+from pyshell.lio.configfs import Kernel, is_on, page_size, text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.text import listed
 
@@ -39,6 +39,8 @@ _NAMED = 5
 """How many unused devices an error lists."""
 _OWN_LIMITS = {"optimal_sectors": "hw_max_sectors", "queue_depth": "hw_queue_depth"}
 """Attributes that are at a limit of the device in a new object, and the limits."""
+_ALUA_BY_KERNEL = frozenset({"pscsi", "user"})
+"""Backstores whose support of ALUA rtslib reads from the kernel; the others always have it."""
 _MAX_WRITE_SAME = 0xFFFF
 """Blocks, if the device has no limit of its own."""
 
@@ -173,7 +175,7 @@ def _field(info: str, name: str) -> str | None:
 
 def ramdisk_size(size: int) -> int:
     """Return the bytes that a ramdisk of `size` has: rtslib rounds to pages, at least one."""
-    page = rtslib.page_size()
+    page = page_size()
     return max(1, round(size / page)) * page
 
 
@@ -182,7 +184,7 @@ def aligned_sectors(sectors: int, block_size: int) -> int:
 
     se_dev_align_max_sectors() of the kernel's target_core_device.c does so.
     """
-    step = max(1, rtslib.page_size() // block_size)
+    step = max(1, page_size() // block_size)
     return sectors // step * step
 
 
@@ -502,7 +504,7 @@ def creation_arguments(
     made: dict[str, Any] = {"wwn": serial(lio.kernel, place)}
     if place.plugin == "block":
         made |= {"dev": found.device, "readonly": found.read_only}
-        if rtslib.KNOWS_EXCLUSIVE or not found.exclusive:  # older ones do not restore the key
+        if installed.knows_exclusive() or not found.exclusive:  # older ones do not restore the key
             made["exclusive"] = found.exclusive
     elif place.plugin == "fileio":
         made |= {
@@ -582,3 +584,11 @@ def _user_settings(lio: Lio, place: StorageObject) -> dict[str, Any]:
     if control:
         made["control"] = ",".join(control)
     return made
+
+
+def supports_alua(lio: Lio, place: StorageObject) -> bool:
+    """Return whether the backend accepts ALUA settings. Some kernels hang on others (row 9)."""
+    if place.plugin not in _ALUA_BY_KERNEL:
+        return True
+    # Older kernels, which do not have the file, hang.
+    return is_on(lio.kernel, f"{place.folder}/attrib/alua_support")

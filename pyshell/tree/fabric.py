@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 
 from pyshell.config.store import CLUSTER_FOLDER
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import listing, rtslib, settings
+from pyshell.lio import listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
-from pyshell.lio.fabrics import Fabric
+from pyshell.lio.fabrics import NOT_TARGETS, Fabric
 from pyshell.lio.identifiers import FabricPlace, Portal, Target, Tpg
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.setters import Set, SetEnabled
@@ -138,7 +138,7 @@ class FabricNode(Node):
         """Return the target of that name in any spelling."""
         for spelling in self.fabric.spellings(name):
             place = Target(self.fabric.name, spelling, self.lio.root)
-            if os.path.basename(place.folder) not in rtslib.NOT_TARGETS and listing.existing(place):
+            if os.path.basename(place.folder) not in NOT_TARGETS and listing.existing(place):
                 return place
         return None
 
@@ -151,8 +151,8 @@ class FabricNode(Node):
             "ConfigFS path": self.fabric.folder,
             "Allowed WWN types": ", ".join(self.fabric.wwn_kinds),
             **({"Allowed WWNs list": ", ".join(hardware)} if hardware is not None else {}),
-            "Fabric module features": ", ".join(self.fabric.module.features),
-            "Corresponding kernel module": str(self.fabric.module.kernel_module),
+            "Fabric module features": ", ".join(self.fabric.features),
+            "Corresponding kernel module": self.fabric.kernel_module,
         }
         return Lines([f"{name}: {value}" for name, value in facts.items()], facts)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
@@ -274,7 +274,7 @@ class AluaGroupsNode(ObjectNode[StorageObject]):
         tag: Annotated[int, "Number of the group, as initiators see it: 1 to 65535."],
     ) -> Result:
         """Create an ALUA group. All LUNs in the group have the same ALUA state."""
-        if not rtslib_objects.supports_alua(self.lio, self.place):
+        if not storage_info.supports_alua(self.lio, self.place):
             raise UsageError(
                 f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."
             )
@@ -295,7 +295,7 @@ class AluaGroupsNode(ObjectNode[StorageObject]):
         return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
-        if not rtslib_objects.supports_alua(self.lio, self.place):
+        if not storage_info.supports_alua(self.lio, self.place):
             return []
         return listing.alua_groups(self.place)
 

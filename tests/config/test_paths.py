@@ -23,9 +23,9 @@ from pyshell.config.validate import Scope, check_text
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, identifiers, rtslib
 from pyshell.lio.configfs import RealKernel, changing
+from pyshell.lio.failures import doing
 from pyshell.lio.operations import mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.rtslib import doing
 
 UP = "../" * 12
 SERVER = "iqn.2020-07.com.example:disks"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, Ran
-from pyshell.lio.rtslib import KNOWS_EXCLUSIVE
+from pyshell.lio.rtslib_older import KNOWS_EXCLUSIVE
 from pyshell.simulator import Simulator
 
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"

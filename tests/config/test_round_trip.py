@@ -11,7 +11,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import PyshellError
-from pyshell.lio import Lio, listing, rtslib_objects, settings
+from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import AluaGroup, FabricPlace, Identifier
 from pyshell.lio.operations.base import Operation, carry_out
@@ -72,7 +72,7 @@ def places(lio: Lio) -> Iterator[Identifier]:
     """Yield every object that has settings."""
     for disk in listing.storage_objects(lio):
         yield disk
-        if rtslib_objects.supports_alua(lio, disk):
+        if storage_info.supports_alua(lio, disk):
             yield from listing.alua_groups(disk)
     for of in listing.fabrics_in_use(lio):
         for target in listing.targets(of):
@@ -143,7 +143,7 @@ def test_field_failure_14_every_setting_survives(pyshell: Pyshell) -> None:
 def make_alua_groups(lio: Lio) -> None:
     """Add an ALUA group to each storage object that may have one."""
     for disk in listing.storage_objects(lio):
-        if rtslib_objects.supports_alua(lio, disk):
+        if storage_info.supports_alua(lio, disk):
             carry_out(lio, [CreateAluaGroup(AluaGroup(disk, "second"), 17)])
 
 

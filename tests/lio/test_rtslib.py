@@ -18,9 +18,10 @@ from pyshell.errors import (
     PyshellError,
     from_os_error,
 )
+from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.lio.rtslib import doing, replace_parts
+from pyshell.lio.rtslib import replace_parts
 from pyshell.lio.rtslib_files import HostOs, QuickPath
 from pyshell.lio.rtslib_older import WITHOUT_PATHLIB, NotInCFSError
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER, Pyshell
-from pyshell.lio import rtslib_objects
+from pyshell.lio import rtslib_objects, storage_info
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.storage import CreateStorageObject
@@ -110,6 +110,6 @@ def test_finding_55_a_look_at_an_object_that_is_being_created_deletes_nothing(
     place = StorageObject(plugin, "one", 0, lio.root)
     with changing():
         lio.kernel.mkdir(place.hba_folder)
-    rtslib_objects.supports_alua(lio, place)
+    storage_info.supports_alua(lio, place)
     assert not rtslib_objects.found(place).exists
     assert pyshell.configfs.joinpath("core").joinpath(place.hba_folder).is_dir()

@@ -9,7 +9,7 @@ from driver import Pyshell
 from pyshell.lio import storage_info
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.rtslib import KNOWS_EXCLUSIVE
+from pyshell.lio.rtslib_older import KNOWS_EXCLUSIVE
 
 EXCLUSIVE = {"exclusive": True} if KNOWS_EXCLUSIVE else {}
 CREATED = [

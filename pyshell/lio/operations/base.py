@@ -22,11 +22,11 @@ from pyshell.errors import (
     PyshellError,
 )
 from pyshell.host import names_in
-from pyshell.lio import Lio, listing, rtslib_objects
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
+from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
-from pyshell.lio.rtslib import doing, working_on
 from pyshell.text import listed
 
 _SHOWN = 5
@@ -199,6 +199,8 @@ class Deletion(ObjectOperation):
 
     def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
         """Delete the object through rtslib; if that fails half-way, use `again` to complete it."""
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.found(self.place).delete()
 
     def do(self, lio: Lio) -> Operation | None:
@@ -237,6 +239,8 @@ class Creation(ObjectOperation):
 
     def create(self, lio: Lio) -> None:
         """Create the object through rtslib."""
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.create(self.place)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -469,6 +473,9 @@ def do_unchecked(lio: Lio, operation: Operation) -> Operation | None:
 
 
 def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
+    # Here rtslib is imported; operations do it again by name. What only reads or checks does not.
+    from pyshell.lio.rtslib import working_on
+
     with working_on(lio), doing(operation.step(), hint=operation.hint), changing():
         return operation.do_for_good(lio) if for_good else operation.do(lio)
 

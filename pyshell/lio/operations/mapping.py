@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects, settings
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
@@ -97,10 +97,14 @@ class CreateLun(Creation):
         return listing.storage_object_of(self.place) == self.storage_object
 
     def create(self, lio: Lio) -> None:
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.create_lun(self.place, self.storage_object, self.alias)
 
     def link(self) -> None:
         """Create the missing link of an existing LUN."""
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.link_lun(self.place, self.storage_object, self.alias)
 
 
@@ -280,6 +284,8 @@ class MapLun(Creation):
 
     def create(self, lio: Lio) -> None:
         """Create it through rtslib and read the write protection back (field failure 72)."""
+        from pyshell.lio import rtslib_objects
+
         made = rtslib_objects.create_mapped_lun(
             self.place, self.lun, self.alias, write_protect=self.write_protect
         )
@@ -288,6 +294,8 @@ class MapLun(Creation):
 
     def link(self) -> None:
         """Create the missing link of an existing mapped LUN."""
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.link_mapped_lun(
             self.place, self.lun, self.alias, write_protect=self.write_protect
         )

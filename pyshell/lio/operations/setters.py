@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, rtslib_objects, settings, storage_info
+from pyshell.lio import Lio, settings, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions
@@ -129,6 +129,8 @@ class SetEnabled(Operation):
             raise ConflictError(f"{self.tpg} has no LUN.", fabric.refusal(errno.EINVAL))
 
     def do(self, lio: Lio) -> Operation | None:
+        from pyshell.lio import rtslib_objects
+
         found = rtslib_objects.found(self.tpg)
         if found.enable == self.enabled:
             return None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.files import writing
-from pyshell.lio import Lio, listing, rtslib_objects, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
 from pyshell.lio.operations import preconditions
@@ -63,7 +63,7 @@ class DeleteStorageObject(Deletion):
             self.lost = self.place
         again: list[Operation] = [CreateStorageObject(self.place, arguments)]
         again += snapshot(lio, self.place)
-        if rtslib_objects.supports_alua(lio, self.place):
+        if storage_info.supports_alua(lio, self.place):
             for group in listing.alua_groups(self.place):
                 again += _again(lio, group)
         return again
@@ -122,6 +122,8 @@ class CreateStorageObject(Creation):
         from pyshell.lio.operations import reservations
 
         arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.create_storage_object(self.place, arguments)
         reservations.restore(lio, self.place)
 
@@ -207,6 +209,8 @@ class CreateAluaGroup(Creation):
         return text_or_none(lio.kernel, f"{self.place.folder}/tg_pt_gp_id") == str(self.tag)
 
     def create(self, lio: Lio) -> None:
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.create_alua_group(self.place, self.tag)
 
 
@@ -346,6 +350,8 @@ class SetImageSize(ObjectOperation):
         before = storage_info.describe(lio, self.place).size
         if before == self.size:
             return None
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.found(self.place)._control(f"fd_dev_size={self.size}")
         if storage_info.describe(lio, self.place).size != self.size:
             raise PyshellError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell.errors import BusyError, ExistsError, PyshellError
-from pyshell.lio import Lio, listing, rtslib_objects
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
@@ -27,7 +27,6 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.setters import Set, SetEnabled, snapshot
-from pyshell.lio.rtslib import RTSLibError
 from pyshell.names import WILDCARD_V4, WILDCARD_V6, tpg_tag
 
 
@@ -151,6 +150,8 @@ class SetNexus(ObjectOperation):
         before = text_or_none(lio.kernel, file)
         if not self.wwn:
             if not before:
+                from pyshell.lio import rtslib_objects
+
                 rtslib_objects.found(self.place)._set_nexus()
             return None
         if before == self.wwn:
@@ -234,6 +235,8 @@ class CreateDefaultPortal(CreatePortal):
             self.place, present
         )
         if taken is None:
+            from pyshell.lio.rtslib import RTSLibError
+
             try:
                 return super().do(lio)
             except RTSLibError:
@@ -251,6 +254,8 @@ class CreateDefaultPortal(CreatePortal):
     def _listen_on_ipv4(self) -> Operation:
         """Create the IPv4 wildcard if the IPv6 one is refused, and say so (field failure 61)."""
         place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
+        from pyshell.lio import rtslib_objects
+
         rtslib_objects.create(place)
         self.said = [
             *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
