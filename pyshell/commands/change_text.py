@@ -148,7 +148,7 @@ def steps(operations: Iterable[Operation]) -> Iterator[str]:
     for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
         found = list(group)
         if len(found) == 1:
-            yield f"Would {found[0].step()}."
+            yield f"Would {found[0].full_step}."
         else:
             yield f"Would set {len(found)} settings of {place}."
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Annotated, Any
 
 from pyshell.commands import change_text, cluster_control, confirm
 from pyshell.commands.apply import brought
 from pyshell.commands.diff import RUNNING, items_of
 from pyshell.commands.parameters import preferences
+from pyshell.commands.undo_alone import require_independent
 from pyshell.config import store
 from pyshell.config.document_file import typed
 from pyshell.config.model import items
@@ -52,6 +52,7 @@ _REDO_HINT = "Another change may prevent it: see 'diff'."
         "undo batch=true",
         "undo 12 batch=true",
         "undo 12 --dry-run",
+        "undo 12 alone=true",
         "undo skip=true",
     ),
 )
@@ -65,6 +66,9 @@ def undo(
     *,
     batch: Annotated[
         bool, "Undo the whole batch of that change, such as the lines of a file, and later changes."
+    ] = False,
+    alone: Annotated[
+        bool, "Undo only that change, and keep later ones, if none of them depends on it."
     ] = False,
     skip: Annotated[
         bool, "Skip that change without undoing it: the one before it is next."
@@ -81,6 +85,9 @@ def undo(
     none. A batch is what ran from a file, from standard input, or from lines that were pasted
     together at the prompt. 'redo' does again what was undone.
 
+    With alone=true, later changes are kept. That is refused if one of them is of the same objects,
+    or of objects that the undo would delete: 'history NUMBER' then shows the values to set.
+
     A change that cannot be undone, such as clear_reservation and takeover, is reported, and
     nothing is changed: after 'undo skip=true', the next undo undoes the change before it. A target
     under cluster control is neither created nor deleted.
@@ -88,10 +95,12 @@ def undo(
     --dry-run shows the changes.
     """
     known = journal.numbers(node.lio)
+    if sum((batch, alone, skip)) > 1:
+        raise UsageError("batch=, alone= and skip= exclude each other.")
     if skip:
-        if batch:
-            raise UsageError("skip= and batch= exclude each other.")
         return _skipped(node, _last(node, known, number))
+    if alone and number is not None and number != max(known, default=0):
+        return _undone_alone(node, _last(node, known, number))
     timed = _Timed(node) if unconfirmed.is_recorded(node.lio) else None
     if timed is not None and number is None and timed.is_alone:
         return timed.undone()
@@ -106,6 +115,17 @@ def undo(
     if timed is not None and any(done.number == timed.number for done in every):
         timed.end_after(change)
     return change
+
+
+def _undone_alone(node: Node, number: int) -> Change:
+    """Undo a change, and keep later ones. Raises ConflictError if one of them depends on it."""
+    if unconfirmed.is_recorded(node.lio) and _Timed(node).number is not None:
+        raise ConflictError(
+            "A change is not confirmed yet.", "Run 'confirm' to keep it, or 'undo' to revert it."
+        )
+    done = journal.read(node.lio, number)
+    require_independent(node, done)
+    return _Undoing(node, [done], hint="").change()
 
 
 class _Timed:
@@ -197,7 +217,7 @@ def _skipped(node: Node, number: int) -> Result:
     return Change([], after=after, would=[f"Would forget {what}."])
 
 
-@command(changes=True, examples=("redo", "redo 12"))
+@command(changes=True, examples=("redo", "redo 12", "redo batch=true"))
 def redo(
     node: Node,
     number: Annotated[
@@ -206,6 +226,10 @@ def redo(
         "Do again the undone changes up to this one, and those that can only be done again with it."
         " Default: all that the last undo undid.",
     ] = None,
+    *,
+    batch: Annotated[
+        bool, "Do again the whole batch of that change, and undone changes before it."
+    ] = False,
 ) -> Result:
     """Do again what the last undo undid.
 
@@ -224,12 +248,26 @@ def redo(
             f"Change {number} is not undone.", "'history' shows the state of each change."
         )
     every = [journal.read_undone(node.lio, one) for one in known]
+    newest = max(map(_by, every))
+    if batch:
+        number = _last_of_batch(every, number, next(o for o in every if _by(o) == newest))
     if number is None:
-        chosen = [*takewhile(lambda one: _by(one) == _by(every[0]), every)]
+        chosen = [one for one in every if _by(one) == newest]
     else:
         last = max(one.number for one in every if _undone(one).first <= number)
         chosen = [one for one in every if one.number <= last]
     return _Redoing(node, chosen).change()
+
+
+def _last_of_batch(every: Sequence[Done], number: int | None, newest: Done) -> int:
+    """Return the last undone change of the batch of a change, by default of the `newest` undo."""
+    done = next((one for one in every if one.number == number), newest)
+    if done.batch is None:
+        raise NotFoundError(
+            f"Change {done.number} is not part of a batch.",
+            f"'redo {done.number}' does it again. 'history' shows the batches.",
+        )
+    return max(one.number for one in every if one.batch == done.batch)
 
 
 def _undone(done: Done) -> Undone:
@@ -282,7 +320,8 @@ class _Undoing:
     If one of them kept the configuration before it, all newer ones are undone by returning to that.
     """
 
-    def __init__(self, node: Node, every: Sequence[Done]) -> None:
+    def __init__(self, node: Node, every: Sequence[Done], hint: str = journal.SKIP) -> None:
+        """`hint` is added to errors if there is one change."""
         self._node = node
         self._every = every
         self._hbas = HbaNumbers(node.lio)
@@ -291,7 +330,7 @@ class _Undoing:
         last = every[-1]
         what = f"'{last.line}'" if len(every) == 1 else counted(len(every), "change")
         self._action = f"undo {what}"
-        self._hint = journal.SKIP if len(every) == 1 else ""
+        self._hint = hint if len(every) == 1 else ""
 
     def change(self) -> Change:
         """Return the change. Raises PyshellError."""

@@ -30,6 +30,7 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.operations.base import (
+    Creation,
     Deletion,
     Irreversible,
     Operation,
@@ -612,7 +613,9 @@ def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None
     """Return what operations remove beside the objects `named` by path (None: all), or ""."""
     if named is None:
         return ""
-    gone = [operation.place for operation in operations if isinstance(operation, Deletion)]
+    created = {one.place.path for one in operations if isinstance(one, Creation)}
+    deletions = [operation for operation in operations if isinstance(operation, Deletion)]
+    gone = [one.place for one in deletions if one.place.path not in created]  # else recreated
     paths = {place.path for place in gone}
     along = [place for place in gone if place.path not in named and not _is_part(place, paths)]
     return joined(list(_counts(along, named)))

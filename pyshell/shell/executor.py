@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from pyshell.config import store
-from pyshell.errors import PyshellError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.render import data_of
@@ -177,6 +177,11 @@ class Executor:
         if isinstance(result, Rows):
             self._console.show_rows(result)
             return
+        if self._console.options.rows and isinstance(result, Lines):
+            raise UsageError(
+                f"This has no output format {self._console.options.rows}.",
+                "Its formats are text and json.",
+            )
         self._console.show(result)
         if isinstance(result, Lines):
             self.status = self.status or result.status

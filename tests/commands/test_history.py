@@ -92,6 +92,18 @@ def test_it_selects_by_user_and_number(pyshell: Pyshell, monkeypatch: pytest.Mon
     assert changes(pyshell, "user=root") == []
 
 
+def test_it_selects_by_source(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyshell.must(NEW.format("a"))
+    pyshell.batch([NEW.format("b")]).done()
+    assert commands(pyshell, "source=batch") == ["saveconfig", NEW.format("b")]
+    assert commands(pyshell, "source=boot") == []
+    ran = pyshell("history", "source=bach")
+    assert (ran.status, "Did you mean batch?" in ran.err) == (2, True)
+    monkeypatch.setenv("PYSHELL_SOURCE", "ansible")
+    pyshell.must(NEW.format("c"))
+    assert commands(pyshell, "source=ansible") == [NEW.format("c")]
+
+
 def test_it_selects_by_time(pyshell: Pyshell, clock: None) -> None:
     log = ChangeLog(pyshell.open())
     times = ("2026-11-28T23:30:00Z", "2026-11-29T00:30:00Z", "2026-11-29T13:00:30Z")
@@ -117,13 +129,16 @@ def test_times_are_read_in_many_forms(clock: None) -> None:
     assert abs(period("90 s").start - (now - timedelta(seconds=90))) < timedelta(seconds=5)
     assert abs(period("3d").start - (now - timedelta(days=3))) < timedelta(seconds=5)
     assert period("yesterday").end == period("today").start
+    today = now.astimezone().date().isoformat()
+    assert period("14:05").start == period(f"{today}T14:05").start
+    assert period("14:05:07").end == period(f"{today}T14:05:08").start
     assert utc(period("2026-11-29").start) == "2026-11-29T01:00:00Z"
     assert utc(period("2026-11-29T14:00Z").end) == "2026-11-29T14:01:00Z"
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "2026-13-01", "2026-11-29T25:00", "9999-12-31", "-1h", "1y", "0001-01-01",
-             "999999w", "2026-11-29T14:00ZZZ", "Z"],
+             "999999w", "2026-11-29T14:00ZZZ", "Z", "25:00", "9:5", "14:00:61"],
 )  # fmt: skip
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a time"):

@@ -17,6 +17,7 @@ from driver import CLIENT, LONG, SERVER, TPG, Pyshell
 from pyshell.config.store import undo
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio
+from pyshell.lio.configfs import is_below
 from pyshell.lio.operations.targets import DeleteTarget
 
 NEW = "/backstores/ramdisk create {} 1M"
@@ -419,5 +420,121 @@ def test_redo_restores_the_acl_whose_session_was_ended(pyshell: Pyshell) -> None
     before = running(pyshell)
     pyshell.must(f"login {CLIENT} userid=lee password=secret12secret")
     pyshell.must("undo 3")
+    pyshell.must("redo")
+    assert running(pyshell) == before
+
+
+ALONE = "alone=true"
+
+
+def test_one_change_is_undone_alone(pyshell: Pyshell) -> None:
+    pyshell.must(NEW.format("a"), f"/iscsi create {SERVER}", NEW.format("b"))
+    pyshell.must(f"{TPG} set attribute login_timeout=20", f"{TPG}/acls create {CLIENT}")
+    with_all, _ = running(pyshell)
+    pyshell.must("undo 1 alone=true", "undo 4 alone=true")
+    assert [one["state"] for one in history(pyshell)] == [
+        "done", "done", "done", "undone", "done", "done", "undone",
+    ]  # fmt: skip
+    left, _ = running(pyshell)
+    assert [one["name"] for one in left["storage_objects"]] == ["b"]
+    assert pyshell(TPG, "get", "attribute", "login_timeout").done().out.split() == [
+        "login_timeout=15"
+    ]
+    assert pyshell("redo").done().lines[0].startswith(f"Redid '{TPG} set attribute")
+    pyshell.must("redo")
+    assert running(pyshell)[0] == with_all
+    pyshell.must("undo 1")
+    assert running(pyshell)[0]["storage_objects"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "later", "why"),
+    [
+        (f"{TPG} set attribute login_timeout=20", f"{TPG} set attribute login_timeout=25",
+         "is of the same objects"),
+        (f"{TPG}/acls create {CLIENT}", f"{ACL} set auth userid=u", "is of the same objects"),
+        (f"{TPG}/luns create /backstores/ramdisk/r", f"{TPG}/acls create {OTHER}", "was made"),
+        (NEW.format("x"), f"{TPG}/luns create /backstores/ramdisk/x", "was made after"),
+        (NEW.format("x"), "restoreconfig {file} clear_existing=true", "is of the same objects"),
+        ("clearconfig confirm=true", NEW.format("x"), "is not recorded"),
+        ("set global auto_cd_after_create=true", "set global auto_cd_after_create=false",
+         "is of the same objects"),
+    ],
+)  # fmt: skip
+def test_a_change_that_later_ones_need_is_not_undone_alone(
+    pyshell: Pyshell, line: str, later: str, why: str
+) -> None:
+    file = pyshell.folder.parent / "saved.json"
+    pyshell.must(NEW.format("r"), f"/iscsi create {SERVER}", f"saveconfig {file}")
+    pyshell.must(line, later.format(file=file))
+    before, number = running(pyshell), history(pyshell)[1]["number"]
+    ran = pyshell("undo", str(number), ALONE)
+    assert (ran.status, why in ran.err) == (5, True), ran.err
+    assert running(pyshell) == before
+    assert history(pyshell)[1]["state"] == "done"
+
+
+def test_a_mapping_is_not_undone_alone_if_its_lun_is_another_disk(pyshell: Pyshell) -> None:
+    pyshell.must(*map(NEW.format, "ab"), f"/iscsi create {SERVER}", f"{TPG}/acls create {CLIENT}")
+    pyshell.must(f"{TPG}/luns create /backstores/ramdisk/a", f"{ACL} delete 0")
+    number = history(pyshell)[0]["number"]
+    pyshell.must(f"{TPG}/luns delete 0", f"{TPG}/luns create ramdisk/b add_mapped_luns=false")
+    assert "is of the same objects" in pyshell("undo", str(number), ALONE).err
+
+
+def test_a_change_that_could_not_be_logged_counts(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyshell.must(f"/iscsi create {SERVER}", f"{TPG} set attribute login_timeout=20")
+    with monkeypatch.context() as patch:
+        patch.setattr("pyshell.config.store.change_log.ChangeLog.append", lambda *_: None)
+        pyshell.must(f"{TPG} set attribute login_timeout=25")
+    pyshell.must(NEW.format("a"))
+    assert "change 3 (" in pyshell("undo", "2", ALONE).err
+
+
+def test_the_last_change_is_undone_alone_as_without_it(pyshell: Pyshell, four: list[Any]) -> None:
+    number = history(pyshell)[0]["number"]
+    pyshell.must(f"undo {number} {ALONE}")
+    assert history(pyshell)[1]["state"] == "undone"
+    assert pyshell("undo", ALONE, "skip=true").status == 2
+
+
+def test_redo_does_a_whole_batch_again(pyshell: Pyshell) -> None:
+    pyshell.batch([NEW.format("a"), NEW.format("b")]).done()
+    pyshell.must(NEW.format("c"))
+    made, _ = running(pyshell)
+    pyshell.must("undo", "undo", "undo")
+    assert len(pyshell("redo", "batch=true").done().lines) == 2
+    assert "is not part of a batch" in pyshell("redo", "batch=true").err
+    pyshell.must("redo")
+    assert running(pyshell)[0] == made
+
+
+@settings(
+    max_examples=150 if LONG else 6,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 2**32))
+def test_undo_of_one_change_alone_touches_only_its_objects(pyshell: Pyshell, seed: int) -> None:
+    dice = random.Random(seed)
+    for line in lines(dice, pyshell.example):
+        pyshell.line(line)
+    numbers = undo.numbers(pyshell.open())
+    if not numbers:
+        return
+    number = dice.choice(numbers)
+    before, file = running(pyshell), pyshell.folder.parent / "running.json"
+    own = pyshell("history", str(number), "-o", "json").done().json["result"]["paths"]
+    if pyshell("undo", str(number), ALONE).status:
+        assert running(pyshell) == before
+        return
+    if number != numbers[-1]:
+        found = pyshell("diff", str(file), "running", "-o", "json").json["result"]
+        touched = {one["path"] for one in found}
+        assert all(any(is_below(path, one) for one in own) for path in touched)
     pyshell.must("redo")
     assert running(pyshell) == before

@@ -110,8 +110,13 @@ class Entry:
 
 def touched_by(operations: Iterable[Operation]) -> Objects:
     """Return the objects of operations."""
+    return touched(paths_of(operations))
+
+
+def paths_of(operations: Iterable[Operation]) -> set[str]:
+    """Return the paths of the objects of operations."""
     every = (getattr(operation, "place", None) for operation in flat(operations))
-    return touched(place.path for place in every if isinstance(place, Identifier))
+    return {place.path for place in every if isinstance(place, Identifier)}
 
 
 def touched(paths: Iterable[str]) -> Objects:

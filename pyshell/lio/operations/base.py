@@ -148,6 +148,11 @@ class Operation(ABC):
     def step(self) -> str:
         """Return what is done as a verb phrase, as "create target iqn…"."""
 
+    @property
+    def full_step(self) -> str:
+        """Return the step with what it uses, for a dry run and `history`."""
+        return self.step()
+
     def hint(self, number: int) -> str:
         """Return what to do if the kernel refuses it with that errno, "" if unknown."""
         return self.hints.get(number, "")

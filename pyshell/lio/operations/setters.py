@@ -43,7 +43,7 @@ class Set(ObjectOperation):
     def step(self) -> str:
         """Return what is done, without the value of a secret."""
         name = self.file.rpartition("/")[2]
-        shown = "" if name in names.SECRET_NAMES else f" to {self.value}"
+        shown = "" if name in names.SECRET_NAMES else f" to {self.value or repr('')}"
         return f"set {name} of {self.place}{shown}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

@@ -104,6 +104,12 @@ class CreateStorageObject(Creation):
     discard: bool | None = None
     """Whether an existing object must offer discard, None for either. Others set it."""
 
+    @property
+    def full_step(self) -> str:
+        """Return the step with the device or file."""
+        device = self.arguments.get("dev")
+        return f"{self.step()} using {device}" if device else self.step()
+
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         there = foreseen.storage_object(self.place.plugin, self.place.name)
         if there is not None and foreseen.exists(there.folder):

@@ -148,7 +148,7 @@ def _arguments(described: Command, words: Sequence[Word], last: Word) -> tuple[W
     if slot is not None:
         kinds.append(Value(slot, last.text, described, given))
     names = dict(given)
-    if slot is not None and not last.text and (slot.kind.source == "path"):
+    if slot is not None and not last.text and slot.kind.source.startswith("path"):
         names.setdefault(slot.name, "")  # its name is offered when its beginning is typed
     left = any(param.name not in names for param in described.params)
     if last.raw == last.text and (left or described.named_rest is not None):

@@ -365,6 +365,7 @@ def _columns(*, before: str = "", after: str = "") -> Callable[[Value, Node], It
 
 _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "path": lambda wanted, node: paths(wanted.prefix, node),
+    "path or change": lambda wanted, node: [*paths(wanted.prefix, node), *_changes(wanted, node)],
     "child": lambda _, node: _nodes((str(child.name), child) for child in node.children),
     "command": _commands,
     "group": lambda _, node: map(Candidate, sorted([GLOBAL, *node.groups()])),
