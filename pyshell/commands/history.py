@@ -188,10 +188,8 @@ def history(
         and _is_within(entry, since, until)
     ]
     if source is not None and source not in (*SOURCES, *(one.about.way for one in every)):
-        raise UsageError(
-            f"No change has the source '{source}'.",
-            did_you_mean(source, SOURCES, f"Sources: {joined(SOURCES)}."),
-        )
+        near = did_you_mean(source, SOURCES, f"Sources: {joined(SOURCES)}.")
+        node.context.note(f"No change has the source '{source}'. {near}")
     rows = [Row(str(entry.number), partial(_values, entry, known)) for entry in chosen[:limit]]
     return Rows(_COLUMNS, rows, optional=_IF_ANY, unshown=_UNSHOWN)
 
