@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from driver import ROOT, Pyshell, tool
 from pyshell.commands import takeover
+from pyshell.config import document_file
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
 from pyshell.host.programs import OTHERS, OURS, Systemd
@@ -96,12 +98,100 @@ def test_giving_back_knows_all_units_of_several_takeovers(pyshell: Pyshell) -> N
     assert states(pyshell)["target.service"] == states(pyshell)["targetclid.socket"] == "enabled"
 
 
-def test_the_saved_file_of_another_program_is_reported(pyshell: Pyshell) -> None:
-    pyshell("takeover", "--dry-run").done()
+@pytest.fixture
+def other(pyshell: Pyshell) -> Path:
+    """Return the saved file of Debian's rtslib, beside which pyshell has none."""
     other = pyshell.folder / "files/etc/rtslib-fb-target/saveconfig.json"
+    pyshell.must("/backstores/ramdisk create theirs 1M")
     other.parent.mkdir(parents=True)
-    other.write_text("{}")
-    assert f"Nothing is saved there yet; {other} is another program's." in pyshell("takeover").out
+    pyshell.must(f"saveconfig {other}")
+    return other
+
+
+def test_the_saved_file_of_another_program_is_copied_and_copied_back(
+    pyshell: Pyshell, other: Path
+) -> None:
+    before = other.read_bytes()
+    copied = f"{other} would be copied to {pyshell.saved_file} (dry run)"
+    assert pyshell("takeover", "--dry-run").done().lines[0] == copied
+    assert not pyshell.saved_file.exists()
+    ran = pyshell("-o", "json", "takeover").done().json["result"]
+    assert ran["copied"] == str(pyshell.saved_file)
+    assert ran["messages"][0] == f"Copied {other} to {pyshell.saved_file}."
+    assert pyshell.saved_file.read_bytes() == before
+    assert pyshell.saved_file.stat().st_mode & 0o777 == 0o600
+    pyshell.must("/backstores/ramdisk create ours 1M", "saveconfig")
+    assert other.read_bytes() == before
+
+    lines = pyshell("takeover", "back=true").done().lines
+    assert lines[0] == f"Copied {pyshell.saved_file} to {other}."
+    assert other.read_bytes() == pyshell.saved_file.read_bytes()
+    (backup,) = document_file.backups(other)
+    assert document_file.read_backup(backup) == before
+
+
+def test_an_unchanged_file_is_not_copied_back(pyshell: Pyshell, other: Path) -> None:
+    pyshell("takeover").done()
+    assert "Copied" not in pyshell("takeover", "back=true").done().out
+    assert document_file.backups(other) == []
+
+
+def test_copying_back_removes_no_backup_of_the_other_program(pyshell: Pyshell, other: Path) -> None:
+    folder = other.parent / "backup"
+    folder.mkdir(exist_ok=True)
+    older = [folder / f"saveconfig-20200{month}01-00:00:00.json" for month in range(1, 10)]
+    for path in older:
+        path.write_text("{}")
+    pyshell("takeover").done()
+    pyshell.must("/backstores/ramdisk create ours 1M", "saveconfig")
+    pyshell("takeover", "back=true").done()
+    assert len(document_file.backups(other)) == len(older) + 1
+
+
+def test_a_file_of_another_program_does_not_replace_the_saved_one(
+    pyshell: Pyshell, other: Path
+) -> None:
+    pyshell.must("/backstores/ramdisk create ours 1M", "saveconfig")
+    saved = pyshell.saved_file.read_bytes()
+    assert "Copied" not in pyshell("takeover").done().out
+    assert pyshell.saved_file.read_bytes() == saved != other.read_bytes()
+    assert "Copied" not in pyshell("takeover", "back=true").done().out
+
+
+@pytest.mark.parametrize("fault", ["damaged", "open to others"])
+def test_a_file_that_cannot_be_restored_stops_the_takeover(
+    pyshell: Pyshell, other: Path, fault: str
+) -> None:
+    if fault == "damaged":
+        other.write_text("{")
+    else:
+        other.chmod(0o666)
+    before = states(pyshell)
+    ran = pyshell("takeover")
+    assert ran.status
+    assert str(other) in ran.err
+    assert states(pyshell) == before
+    assert not pyshell.saved_file.exists()
+
+
+def test_a_file_is_copied_only_for_the_program_that_restored_it(
+    pyshell: Pyshell, other: Path
+) -> None:
+    SimulatedServices(pyshell.folder / "services.json").disable(["target.service"])
+    out = pyshell("takeover").done().out
+    assert f"Nothing is saved there yet; {other} is another program's." in out
+
+
+def test_units_that_are_no_longer_installed_are_not_enabled(pyshell: Pyshell) -> None:
+    pyshell("takeover").done()
+    file = pyshell.folder / "services.json"
+    found = json.loads(file.read_text())
+    del found["target.service"]
+    file.write_text(json.dumps(found))
+    assert pyshell("takeover", "back=true").done().lines[-2:] == [
+        "target.service is not installed: it was not enabled.",
+        "The previous units are restored.",
+    ]
 
 
 def test_saved_and_running_configuration_are_unchanged(exported: Pyshell) -> None:
@@ -111,9 +201,12 @@ def test_saved_and_running_configuration_are_unchanged(exported: Pyshell) -> Non
     assert (exported.saved_file.read_bytes(), exported.tree()) == (saved, tree)
 
 
-def test_a_damaged_record_is_reported(pyshell: Pyshell) -> None:
+@pytest.mark.parametrize(
+    "text", ["[", "[]", '{"units": 1}', '{"units": [], "copied": "/etc/shadow"}']
+)
+def test_a_damaged_record_is_reported(pyshell: Pyshell, text: str) -> None:
     pyshell("takeover").done()
-    (pyshell.config_dir / takeover.FILE).write_text("[")
+    (pyshell.config_dir / takeover.FILE).write_text(text)
     assert "is damaged" in pyshell("takeover", "back=true").err
 
 

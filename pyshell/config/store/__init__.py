@@ -289,11 +289,16 @@ def default_file(lio: Lio) -> Path:
     return lio.config_dir / NAME
 
 
-def elsewhere(lio: Lio) -> list[Path]:
-    """Return the saved configurations in other known folders."""
+def known_files(lio: Lio) -> list[Path]:
+    """Return where other programs keep the saved configuration, if not in the boot file."""
     here = default_file(lio)
     found = [lio.machine.host_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
-    return [path for path in found if path != here and os.path.isfile(path)]
+    return [path for path in found if path != here]
+
+
+def elsewhere(lio: Lio) -> list[Path]:
+    """Return the saved configurations in other known folders."""
+    return [path for path in known_files(lio) if os.path.isfile(path)]
 
 
 def missing_file(lio: Lio, path: Path, command: str) -> NotFoundError:
