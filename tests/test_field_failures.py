@@ -33,6 +33,7 @@ from driver import (
     run_process,
 )
 from pyshell import lio
+from pyshell.host import programs
 from pyshell.lio.configfs import CONFIGFS, RealKernel
 from pyshell.simulator import Simulator
 
@@ -675,6 +676,7 @@ class Host:
         monkeypatch.setattr(os.path, "ismount", lambda path: self.mounted)
         monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
         monkeypatch.setattr(subprocess, "run", self._run)
+        monkeypatch.setattr(programs, "_found", lambda name: name)  # a bare root has no modprobe
         monkeypatch.setattr(RealKernel, "root", str(self.configfs))
 
     def _is_folder(self, path: Any) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import TPG, Pyshell
+from driver import TPG, Pyshell, tool
 from pyshell.host.programs import Systemd
 from pyshell.simulator.simulated_machine import SimulatedMachine
 
@@ -27,6 +27,7 @@ from .findings import (
 @pytest.fixture
 def with_systemd(healthy: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     """Return a target on a host with systemd, whose units are files of the simulated host."""
+    tool("systemctl", "systemd")
     healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
     root = str(healthy.simulator.machine.file("/"))
     monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(root))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from driver import SERVER, TPG, Pyshell
+from driver import SERVER, TPG, Pyshell, tool
 from pyshell.files import paths as files_paths
 from pyshell.host.programs import Systemd
 from pyshell.simulator.simulated_machine import SimulatedMachine
@@ -58,6 +58,7 @@ def test_it_is_known(exported: Pyshell, file: Path) -> None:
 def test_nothing_need_be_restored_at_boot(
     exported: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tool("systemctl", "systemd")
     host_file(exported, "/run/systemd/system/none")
     root = str(exported.simulator.machine.file("/"))
     monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(root))
