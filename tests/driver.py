@@ -27,7 +27,7 @@ from pyshell.errors import bug_report
 from pyshell.lio import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
 
-ROOT = Path(package.__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).with_name("data")
 SERVER = "iqn.2020-07.192.168.56.101:server"
 CLIENT = "iqn.2020-07.192.168.56.105:client"

@@ -18,13 +18,16 @@ from pyshell import __version__
 
 RPM = ROOT / "packaging/rpm"
 SPEC = RPM / "pyshell.spec"
+# The version that pyshell's targetcli-compatible mode has, as docs/targetcli.md says.
+TARGETCLI = "3.0.2"
 BUILD_SECONDS = 900
 
 
 def said(tag: str) -> str:
-    """Return what the spec says for a tag."""
-    (value,) = re.findall(rf"^{tag}: +(.*)", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
-    return str(value)
+    """Return what the spec says for a tag of the package itself."""
+    found = re.search(rf"^{tag}: +(.*)", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    return str(found[1])
 
 
 def queried(package: Path, *options: str) -> str:
@@ -41,8 +44,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("it takes libraries from PyPI: PYSHELL_REQUIRE_KERNEL=1 has it run")
     folder = tmp_path_factory.mktemp("rpm")
     subprocess.run([RPM / "build", folder], check=True, timeout=BUILD_SECONDS)
-    (made,) = folder.glob("*.noarch.rpm")
+    (made,) = folder.glob("pyshell-[0-9]*.noarch.rpm")
     return made
+
+
+@pytest.fixture(scope="module")
+def targetcli(package: Path) -> Path:
+    """Return the package with the name targetcli."""
+    (found,) = package.parent.glob("pyshell-targetcli-*.noarch.rpm")
+    return found
 
 
 def test_the_spec_says_what_pyproject_says() -> None:
@@ -80,8 +90,8 @@ def assert_clean(*files: Path) -> None:
     assert " 0 errors, 0 warnings" in done.stdout
 
 
-def test_rpmlint_has_nothing_to_say_against_the_packages(package: Path) -> None:
-    assert_clean(package, *package.parent.glob("*.src.rpm"))
+def test_rpmlint_has_nothing_to_say_against_the_packages(package: Path, targetcli: Path) -> None:
+    assert_clean(package, targetcli, *package.parent.glob("*.src.rpm"))
 
 
 def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path) -> None:
@@ -90,7 +100,6 @@ def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path)
     units = [path.name for path in (ROOT / "packaging/systemd").iterdir()]
     for name in (
         *(f"/usr/lib/systemd/system/{unit}" for unit in units),
-        "/usr/lib/systemd/system-preset/90-pyshell.preset",
         "/usr/lib/udev/rules.d/90-pyshell.rules",
         "/usr/lib/tmpfiles.d/pyshell.conf",
         "/usr/share/man/man8/pyshell.8.gz",
@@ -105,7 +114,33 @@ def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path)
     examples = {name.partition("/examples/")[2] for name in files if "/examples/" in name}
     for name in ("ansible/site.yml", "container/Containerfile"):
         assert name in examples, name
-    assert [name for name in files if ".wants/" in name] == []
+    # Fedora's presets are in a package of their own, and enable nothing that they do not name.
+    assert [name for name in files if ".wants/" in name or "preset" in name] == []
+
+
+def test_folders_that_no_needed_package_has_belong_to_it(package: Path) -> None:
+    listed = queried(package, "--qf", "[%{FILEMODES:perms} %{FILENAMES}\\n]").splitlines()
+    folders = {line.split()[1]: line.split()[0] for line in listed if line.startswith("d")}
+    for name in ("pyshell", "pyshell/monitoring"):
+        assert f"/usr/share/{name}" in folders
+    assert folders["/etc/target"] == "drwxr-xr-x"  # as in Fedora's target-restore
+    for name in ("/etc/target/pr", "/etc/target/alua", "/var/log/pyshell"):
+        assert folders[name] == "drwx------"
+    assert "systemd-udev" in queried(package, "--requires").splitlines()
+
+
+def test_the_name_targetcli_is_in_a_package_of_its_own(package: Path, targetcli: Path) -> None:
+    links = queried(targetcli, "--qf", "[%{FILENAMES} %{FILELINKTOS}\\n]").splitlines()
+    assert links == [
+        "/usr/bin/targetcli pyshell",
+        "/usr/share/man/man8/targetcli.8.gz pyshell.8.gz",
+    ]
+    assert f"pyshell = {__version__}-1" in queried(targetcli, "--requires")
+    assert f"targetcli = {TARGETCLI}" in queried(targetcli, "--provides").splitlines()
+    assert queried(targetcli, "--conflicts") == "targetcli\n"
+    assert queried(targetcli, "--obsoletes") == ""
+    assert queried(targetcli, "--scripts") == ""
+    assert not [name for name in queried(package, "-l").splitlines() if "bin/targetcli" in name]
 
 
 def test_the_files_manual_page_is_not_that_of_rtslib(package: Path) -> None:
@@ -114,10 +149,13 @@ def test_the_files_manual_page_is_not_that_of_rtslib(package: Path) -> None:
 
 
 def test_nothing_is_enabled_and_what_pyshell_brought_up_ends_with_it(package: Path) -> None:
-    scripts = queried(package, "--scripts")
+    scripts = re.sub(r"(?m)^#.*\n", "", queried(package, "--scripts"))
     installs, _, removes = scripts.partition("preuninstall scriptlet")
     assert "install-system-units pyshell-restore.service" in installs  # by the presets
-    assert not re.search(r"\b(enable|start|restart)\b", scripts)
+    assert not re.search(r"\b(enable|start)\b", scripts)
+    (restarted,) = re.findall(r"mark-restart-system-units (.*) \|\|", scripts)
+    assert restarted == "pyshell-metrics.service"
+    assert "pyshell takeover back=true" in removes
     assert "[ $1 -eq 0 ]" in removes
     assert "remove-system-units pyshell-save.service pyshell-missing.path" in removes
 
