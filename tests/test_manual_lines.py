@@ -116,7 +116,8 @@ def lines(page: str) -> list[str]:
     """Return the lines that a page shows as commands, each once."""
     text = (FOLDER / page).read_text(encoding="utf-8")
     shown = re.findall(r'^\.Dl (?:"\\&(.*)"|(.*))$', text, re.MULTILINE)
-    plain = [(quoted or bare).replace("\\-", "-").replace("\\(dq", '"') for quoted, bare in shown]
+    found = [(quoted or bare).replace("\\-", "-").replace("\\:", "") for quoted, bare in shown]
+    plain = [line.replace("\\(dq", '"') for line in found]
     return list(dict.fromkeys(plain))
 
 

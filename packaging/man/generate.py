@@ -42,6 +42,8 @@ REFERENCE = HERE.parents[1] / "docs" / "reference.md"
 UNITS = HERE.parent / "systemd"
 SCHEMA = Path(document.__file__).with_name("saveconfig.schema.json")
 WIDTH = 78
+BREAK = "\\:"
+"""Where troff may break what is longer than a line, without a hyphen."""
 KINDS = (
     ("any node", Node),
     ("the root", root.RootNode),
@@ -99,12 +101,15 @@ def prose(text: str) -> Lines:
     """Yield the lines of `text`; each sentence begins a line, as mandoc expects."""
     for sentence in re.split(r"(?<=[.!?:;])\s+", escaped(text.strip())):
         for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False, break_long_words=False):
-            yield f"\\&{line}" if line[0] in ".'" else line
+            broken = line.replace("|", f"|{BREAK}") if len(line) > WIDTH else line
+            yield f"\\&{broken}" if line[0] in ".'" else broken
 
 
 def macro(name: str, text: str) -> str:
     """Return a macro with one literal argument."""
     literal = escaped(text).replace('"', "\\(dq").replace("-", "\\-")
+    if len(text) > WIDTH:
+        literal = literal.replace("/", f"/{BREAK}")
     return f'.{name} "\\&{literal}"'
 
 
@@ -277,7 +282,7 @@ def pages() -> dict[str, str]:
 
 
 _MACRO = re.compile(r'\.(Ss|It Sy|It Ar|Dl) "(.*)"')
-_ESCAPED = {"\\(dq": '"', "\\-": "-", "\\&": "", "\\e": "\\"}
+_ESCAPED = {"\\(dq": '"', "\\-": "-", "\\&": "", BREAK: "", "\\e": "\\"}
 _INTRODUCTION = """\
 # Reference
 
@@ -325,7 +330,7 @@ def markdown(lines: Lines) -> Lines:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\\(dq|\\[-&e]", lambda found: _ESCAPED[found.group()], text)
+    return re.sub(r"\\\(dq|\\[-&e:]", lambda found: _ESCAPED[found.group()], text)
 
 
 if __name__ == "__main__":

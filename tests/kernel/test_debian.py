@@ -62,6 +62,28 @@ def test_it_depends_on_debians_libraries_and_has_none_of_its_own(package: Path) 
     assert found - {""} == {"pyshell", f"pyshell_lio-{__version__}.dist-info"}
 
 
+def script(package: Path, name: str) -> str:
+    """Return a maintainer script of a .deb."""
+    command = ["dpkg-deb", "--info", str(package), name]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_units_and_rule_are_below_usr(package: Path) -> None:
+    listed = [line.split()[5] for line in files(package)]
+    for unit in (ROOT / "packaging/systemd").iterdir():
+        assert f"./usr/lib/systemd/system/{unit.name}" in listed
+    assert "./usr/lib/udev/rules.d/90-pyshell.rules" in listed
+    assert [name for name in listed if not name.startswith("./usr/")] == ["./"]
+
+
+def test_an_upgrade_restarts_only_what_reads(package: Path) -> None:
+    install, remove = script(package, "postinst"), script(package, "prerm")
+    acts = re.findall(r"deb-systemd-invoke (.*) >/dev/null", install)
+    assert acts == ["try-restart 'pyshell-metrics.service'"]
+    assert "deb-systemd-invoke" not in remove.partition('if [ "$1" = remove ]; then')[0]
+    assert "deb-systemd-invoke" not in script(package, "postrm")
+
+
 def test_pythons_environment_has_no_effect_on_it(package: Path, tmp_path: Path) -> None:
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
     first, *_ = (tmp_path / "usr/bin/pyshell").read_text().splitlines()
