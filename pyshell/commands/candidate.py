@@ -108,7 +108,7 @@ def commit(
     if not found.operations:
         return _dropped(node, "Nothing to commit: the candidate has no changes. It is closed.")
     check(node.lio, found.operations)
-    change = _committed(node, found, document)
+    change = _committed(node, candidate, found, document)
     change.confirm = confirm
     return change
 
@@ -132,14 +132,15 @@ def _dropped(node: Node, told: str) -> Work:
     return Work(["Would drop the candidate."], run)
 
 
-def _committed(node: Node, found: Plan, running: Document) -> Change:
+def _committed(node: Node, candidate: Candidate, found: Plan, running: Document) -> Change:
     objects = change_text.touched(node.lio, found)
     titles = ("Committed the candidate", "Would commit the candidate")
 
     def after() -> list[str]:
         node.context.end_candidate()
         found.note_lacking()
-        return [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
+        done = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
+        return [*done, *candidate.advice]
 
     foretold = change_text.summary(found, objects, titles[1], would=True)
     return Change(
@@ -149,7 +150,7 @@ def _committed(node: Node, found: Plan, running: Document) -> Change:
         data=change_text.data(found, objects),
         way="commit",
         running_before=lambda: running,
-        named=(),
+        named=sorted(candidate.named),
     )
 
 

@@ -375,10 +375,14 @@ def _secrets(number: int, done: str) -> str:
 
 def _derived(node: Node, item: Item) -> Mapping[str, str]:
     """Return the attributes that a storage object takes from its device."""
-    place = item.place
+    place, candidate = item.place, node.context.candidate
     assert isinstance(place, StorageObject)
     device = str(item.facts.get("dev", ""))
-    return device_attributes(node.lio, place.plugin, place.name, device)
+    in_candidate = candidate is not None and not listing.storage_object(
+        node.lio, place.plugin, place.name
+    )
+    lio = candidate.lio if candidate is not None and in_candidate else node.lio
+    return device_attributes(lio, place.plugin, place.name, device)
 
 
 def _nothing(_item: Item) -> Mapping[str, str]:

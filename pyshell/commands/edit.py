@@ -24,7 +24,7 @@ from pyshell.config.parts import Owners
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Place, Positions, Problem, placed
 from pyshell.config.running import read_running
-from pyshell.errors import ConflictError
+from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, normal_path
@@ -42,7 +42,6 @@ _TEXT = "The text"
 @command(
     changes=True,
     examples=("edit", "edit /iscsi", "edit /iscsi confirm=5min", "edit / show_secrets=true"),
-    in_candidate="refused",
 )
 def edit(
     node: Node,
@@ -68,6 +67,10 @@ def edit(
     A text that was not applied is kept until reboot, also if the editor or the terminal ends: the
     next edit of this path offers it. --dry-run only shows what would be changed.
     """
+    if confirm is not None and node.lio.is_candidate:
+        raise UsageError(
+            "A change of the candidate cannot have a deadline.", "Give confirm= to 'commit'."
+        )
     start = node.get_node(path).path if path else node.path
     part = _Part(node, normal_path(start), show_secrets=show_secrets, confirm=confirm)
     return Edit(start, part.read, part.judge, part.difference)

@@ -24,6 +24,8 @@ from pyshell.tree.command import serial_argument
 _GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth", "wwn": "wwn"}
 _FILEIO = {"dev": "file_or_dev"}
 _ATTRIBUTE = "attrib/"
+_DEFAULTS = {"readonly": False, "exclusive": True, "aio": False, "nullio": False}
+"""The values that `create` takes on every host. (It exports a read-only device read-only.)"""
 Secret = Callable[[str, str, str], str]
 """Writes the word of a secret, by the object's path, the parameter's name and the value."""
 Derived = Callable[[Item], Mapping[str, str]]
@@ -172,7 +174,7 @@ def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
 
 
 def _storage_object(place: identifiers.StorageObject, item: Item) -> Iterator[str]:
-    given = dict(item.facts)
+    given = {n: value for n, value in item.facts.items() if value is not _DEFAULTS.get(n, ...)}
     if given.get("wwn"):
         given["wwn"] = serial_argument(given["wwn"])
     backstore = place.plugin

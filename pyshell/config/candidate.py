@@ -50,6 +50,10 @@ class Candidate:
         """Counts what may have changed it."""
         self._differences: tuple[int, list[Difference]] | None = None
         """What was changed in it, after so many changes."""
+        self.named: set[str] = set()
+        """Paths of the objects that command lines named for removal."""
+        self.advice: list[str] = []
+        """What commands say about what to do after the commit."""
         self._lock, self._folder = _new_folder(running.run_dir / _FOLDER)
         try:
             document = read_running(running)

@@ -28,6 +28,8 @@ _KNOWN = frozenset((
     "tilde", "vim", "vim.basic", "vim.gtk3", "vim.nox", "vim.tiny", "vis", "zile",
 ))  # fmt: skip
 """The names of editors that root can select."""
+_LINE_EDITORS = ("ed", "red")
+"""Their exit status is 1 if any command was mistyped, also if the file was written afterwards."""
 _HARMLESS = frozenset(("-nw", "--no-window-system", "-t", "--tty", "-w", "--wait"))
 """The arguments that root can give: wait, and use the terminal."""
 _DUMB = ("", "dumb")
@@ -40,7 +42,8 @@ def edit(file: Path, *, keep: Sequence[int] = ()) -> int:
     """
     command = chosen()
     with _modes_kept(), os_errors(f"run the editor '{command[0]}'"):
-        return programs.run_on_terminal(*command, str(file), keep=keep)
+        status = programs.run_on_terminal(*command, str(file), keep=keep)
+    return 0 if status == 1 and os.path.basename(command[0]) in _LINE_EDITORS else status
 
 
 def chosen(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -78,7 +81,8 @@ def _require_known(variable: str, command: Sequence[str]) -> None:
     if name not in _KNOWN:
         raise UsageError(
             f"${variable} names no known editor: '{command[0]}'.",
-            f"For root, {variable} selects an editor such as vi, nano or emacs.",
+            f"For root, {variable} selects an editor such as vi, nano or emacs. For a script, write"
+            " the configuration with 'saveconfig FILE', let it change the file, and 'apply FILE'.",
         )
     for word in command[1:]:
         if word not in _HARMLESS:

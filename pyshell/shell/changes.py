@@ -114,7 +114,7 @@ class Changes:
             return
         if not forced:
             self.confirm(change)
-        disturbed = self._disturbed(change)
+        disturbed, zeros = self._disturbed(change), self._reading_zeros(change)
         dropped = self._dropped(change.operations, "Dropped")
         # A change with a deadline is recorded with it, and reverted.
         running = change.running_before if deadline is None else None
@@ -129,7 +129,7 @@ class Changes:
         self._saving.note_change(changed=changed, way=change.way)
         self.note_removed(change.operations)
         data: dict[str, Any] = {"cut": _initiators(disturbed)} if disturbed else {}
-        more = [*_has_disturbed(disturbed), *dropped]
+        more = [*_has_disturbed([*disturbed, *zeros]), *dropped]
         if deadline is not None:
             more += deadline.sentences
             data |= deadline.data
@@ -234,7 +234,8 @@ class Changes:
             dropped += marked(deadline.foretold)
             data = deadline.data
         if _reports_objects(change):
-            self._tell(change, _would, dropped, data)
+            zeros = marked(_would_disturb(self._reading_zeros(change), (), None))
+            self._tell(change, _would, [*zeros, *dropped], data)
             return
         disturbed = self._disturbed(change)
         losses = marked(_would_disturb(disturbed, change.operations, change.named))
@@ -253,6 +254,13 @@ class Changes:
         if self._console.compat or _reports_objects(change):
             return []
         return _sessions_disturbed(self.lio, change.operations)
+
+    def _reading_zeros(self, change: Change) -> list[Disturbed]:
+        """Return the sessions that will read zeros, which is not among what each object reports."""
+        if self._console.compat or not _reports_objects(change):
+            return []
+        every = _sessions_disturbed(self.lio, change.operations)
+        return [one for one in every if one.reads_zeros]
 
     def _confirm(
         self,
@@ -431,6 +439,9 @@ class CandidateChanges(Changes):
         """Carry out a change of the candidate, as `Changes.change`."""
         try:
             super().change(change, line, forced=forced)
+            self._candidate.named |= _named(change)
+            if change.advice and self._context.commits_itself:
+                self._candidate.advice.append(change.advice)
         finally:
             self._candidate.changed()
 
@@ -466,9 +477,17 @@ class CandidateChanges(Changes):
         return None
 
 
+def _named(change: Change) -> set[str]:
+    """Return the paths of the objects that the command line names for removal."""
+    if change.named is not None:
+        return set(change.named)
+    return {one.place.path for one in change.operations if isinstance(one, Deletion)}
+
+
 def _sentences(change: Change) -> list[str]:
     said = [sentence for operation in change.operations for sentence in operation.said]
-    return [*change.before, *said, *change.after()]
+    advice = [change.advice] if change.advice else []
+    return [*change.before, *said, *change.after(), *advice]
 
 
 def _would(change: Change) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -66,6 +66,8 @@ class Console:
         """Shows long results; the prompt replaces it by a pager."""
         self._pipe: Callable[[Iterable[str]], Iterable[str]] | None = None
         """Filters the output of the command that is running."""
+        self.suppressed = False
+        """Whether results of the line were not printed."""
 
     def preference(self, name: str) -> Any:
         """Return a preference."""
@@ -193,14 +195,18 @@ class Console:
     def piped(self, through: Callable[[Iterable[str]], Iterable[str]]) -> Iterator[None]:
         """Print in the block what `through` makes of the lines of output."""
         before, self._pipe = self._pipe, through
+        self.suppressed = False
         try:
             yield
         finally:
             self._pipe = before
 
-    def silenced(self) -> AbstractContextManager[None]:
-        """Return a context in which results are not printed; notes and errors are."""
-        return self.piped(lambda _: ())
+    @contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Print no results in the block; notes and errors are printed."""
+        with self.piped(lambda _: ()):
+            yield
+        self.suppressed = True
 
     def show(self, result: Tree | Lines) -> None:
         """Print a result."""

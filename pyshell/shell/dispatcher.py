@@ -102,11 +102,14 @@ class Dispatcher:
         before = console.options
         console.options, arguments = of_line(before, line.arguments)
         line = replace(line, arguments=arguments)
+        begun = False
         try:
             with self._piped(filters_of or line):
+                begun = True
                 self._run_unfiltered(line)
         except PyshellError as error:
-            error.as_json = console.options.json
+            # At the prompt, a wrong filter is a mistake of typing.
+            error.as_json = console.options.json and (begun or console.options.way != "prompt")
             if self._shell.candidate is not None:
                 self._shell.candidate.point_outside(error)
             raise

@@ -143,6 +143,7 @@ def _read(pipe: Word, words: Sequence[Word]) -> tuple[str, str]:
 
 
 def _match(word: Word, *, wanted: bool) -> Stage:
+    _refuse_pipe_inside(word)
     try:
         pattern = Pattern(word.meaning)
     except UsageError as error:
@@ -150,6 +151,17 @@ def _match(word: Word, *, wanted: bool) -> Stage:
         error.column = word.start + inside
         raise
     return lambda lines: (line for line in lines if pattern.found_in(line) == wanted)
+
+
+def _refuse_pipe_inside(word: Word) -> None:
+    """Raise UsageError if an unquoted `|` in an expression seems to begin another filter."""
+    head, *others = word.raw.split("|")
+    if word.raw == word.meaning and any(one in FILTERS for one in others):
+        raise UsageError(
+            f"'{word.raw}' is one regular expression.",
+            "Put blanks around '|' to add a filter, or quote the expression.",
+            column=word.start + len(head),
+        )
 
 
 def _count(lines: Iterable[str]) -> Iterator[str]:
@@ -208,7 +220,8 @@ def _require_replaceable(path: Path, console: Console, lio: Lio) -> None:
 
 def _finish(pipe: Pipe, path: Path | None, console: Console) -> None:
     if path is None:
-        console.print_lines(console.page(pipe.rest()))
+        if not console.suppressed:
+            console.print_lines(console.page(pipe.rest()))
         return
     lines = list(pipe.rest())
     if console.options.dry_run:

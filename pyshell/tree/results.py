@@ -188,6 +188,8 @@ class Change:
     would: Sequence[str] | None = None
     note: str = ""
     """Printed after the result."""
+    advice: str = ""
+    """The last sentence of the result: what to do next. Also printed if only a commit reports."""
     before: Sequence[str] = ()
     """Sentences printed first; in targetcli mode also if the change fails."""
     data: Mapping[str, Any] = field(default_factory=dict)

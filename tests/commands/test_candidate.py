@@ -285,6 +285,13 @@ def test_a_dry_run_of_commit_shows_the_changes(target: Pyshell) -> None:
     assert target.tree() == before
 
 
+def test_commit_says_that_a_session_reads_zeros(target: Pyshell) -> None:
+    target.must(f"login {CLIENT}")
+    ran = target.batch(["begin", f"{LUNS} delete 0", "commit --dry-run", "commit"]).done()
+    for told in ("Would take LUN 0 from", "Took LUN 0 from"):
+        assert [line for line in ran.lines if line.startswith(told) and "zeros" in line], ran.out
+
+
 def test_nothing_to_commit(target: Pyshell) -> None:
     ran = target.batch(["begin", "commit", "begin", "commit"]).done()
     told = "Nothing to commit: the candidate has no changes. It is closed."

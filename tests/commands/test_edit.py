@@ -10,14 +10,14 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config.test_killed import dying_after
-from driver import CLIENT, LONG, SERVER, TPG, Pyshell, Ran
+from driver import CLIENT, LONG, SERVER, TPG, Pyshell, Ran, at_keyboard
 from pyshell.config.running import read_running
 from pyshell.host import editor
 from pyshell.names import MASK
@@ -477,3 +477,23 @@ def test_a_signal_at_any_moment_leaves_one_of_the_two_configurations(
         for file in desk.kept:
             desk(f"edit {TPG}", same, answers="d\n")
             assert not file.exists() or '"login_timeout": 20' in file.read_text()
+
+
+def test_the_candidate_is_edited(desk: Desk) -> None:
+    before = desk.running()
+    desk.steps = [replacing('"login_timeout": 15', '"login_timeout": 20')]
+    shown = ""
+
+    def lines(printed: Callable[[], str]) -> Iterator[str]:
+        nonlocal shown
+        line = f"edit {TPG}"
+        yield from ("begin\n", f"{line} confirm=5min\n", f"{line}\n", "y\n", "diff\n")
+        assert desk.running() == before
+        yield "commit\n"
+        shown = printed()
+
+    at_keyboard([f"--simulate={desk.pyshell.folder}"], lines)
+    assert "A change of the candidate cannot have a deadline." in shown
+    assert "login_timeout: 15 -> 20" in shown
+    assert desk.pyshell.must(f"{TPG} get attribute login_timeout") == ["login_timeout=20 "]
+    assert len(desk.seen) == 1

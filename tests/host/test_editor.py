@@ -65,6 +65,15 @@ def test_for_root_an_argument_cannot_run_commands(
     assert len(editor.chosen({"EDITOR": value})) > 2
 
 
+def test_ed_is_no_failure_after_a_mistyped_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(programs, "run_on_terminal", lambda *_, **__: 1)
+    for name, status in (("ed", 0), ("vi", 1)):
+        monkeypatch.setattr(editor, "chosen", lambda name=name: [name])
+        assert editor.edit(tmp_path) == status
+
+
 def test_quotes_must_be_closed() -> None:
     with pytest.raises(UsageError, match=r"\$EDITOR is not valid: no closing quotation"):
         editor.chosen({"EDITOR": "vi 'x"})

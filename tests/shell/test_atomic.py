@@ -47,6 +47,27 @@ def test_a_line_that_fails_changes_nothing(pyshell: Pyshell, file: Path) -> None
     assert pyshell.tree() == before
 
 
+def test_the_commit_prints_what_to_do_next(pyshell: Pyshell, file: Path) -> None:
+    file.write_text("share /dev/sdb to=iqn.2020-07.com.example:c1\n")
+    assert "shows the instructions for its host." in pyshell("--atomic", "-f", str(file)).out
+
+
+def test_no_lines_are_counted_where_only_the_commit_prints(pyshell: Pyshell, file: Path) -> None:
+    file.write_text(f"{LINES[0]} | count\npwd | count\n")
+    lines = pyshell("--atomic", "-f", str(file)).done().lines
+    assert lines[0] == "1"
+    assert lines[1].startswith("created ")
+
+
+def test_what_a_line_names_for_removal_is_not_asked_about(pyshell: Pyshell, file: Path) -> None:
+    pyshell.must(*LINES)
+    file.write_text(f"{TPG}/luns delete 0\n{TPG}/portals delete 0.0.0.0 3260\n")
+    ran = pyshell("--atomic", "-f", str(file), keyboard=True)
+    assert (ran.status, "Continue?" in ran.err) == (0, False), ran.err
+    file.write_text("clearconfig confirm=true\n")
+    assert "1 storage object. Continue?" in pyshell("--atomic", "-f", str(file), keyboard=True).err
+
+
 def test_standard_input(pyshell: Pyshell) -> None:
     assert "Committed" in pyshell.batch(LINES, "--atomic").done().out
     ran = pyshell.batch([*LINES, "ls"], "--atomic")

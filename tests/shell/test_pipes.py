@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from driver import SERVER, TPG, Pyshell, run_process
+from driver import SERVER, TPG, Pyshell, at_keyboard, run_process
 from pyshell import patterns
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.line_help import asks_for_help, help_at, problem, spans
@@ -271,3 +272,25 @@ def test_names_may_contain_a_pipe(exported: Pyshell) -> None:
     exported.must("/backstores/ramdisk create a|b 1M")
     exported.must(f"/iscsi/{SERVER}/tpg1/luns create '/backstores/ramdisk/a|b'")
     assert exported("/backstores/ramdisk/a|b pwd").done().out == "/backstores/ramdisk/a|b\n"
+
+
+def test_a_pipe_inside_an_expression_is_explained(exported: Pyshell) -> None:
+    ran = exported.line("ls | match lun|count")
+    assert (ran.status, ran.out) == (2, "")
+    assert "'lun|count' is one regular expression. Put blanks around '|'" in ran.err
+    assert exported.line("ls | match 'lun|count' | count").done().out != "0\n"
+    assert exported.line("ls | match lun|tpg | count").done().out != "0\n"
+
+
+def test_a_wrong_filter_is_explained_as_text_at_the_prompt(exported: Pyshell) -> None:
+    shown = ""
+
+    def lines(printed: Callable[[], str]) -> Iterator[str]:
+        nonlocal shown
+        yield "ls -o json | count\n"
+        shown = printed()
+
+    at_keyboard([f"--simulate={exported.folder}"], lines)
+    assert "Only '| save FILE' can follow with -o json" in shown
+    assert '"schema"' not in shown
+    assert exported.line("ls -o json | count").err.startswith("{")

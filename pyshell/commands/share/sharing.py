@@ -94,9 +94,7 @@ class Sharing:
                 self.node.context.note(note)
             return Lines([f"{told}: nothing to do."], data, form="sentences")
         hint = f"'{_guide(acls)}' shows the instructions for its host."
-        return Change(
-            self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data
-        )
+        return Change(self._made, advice=f"{told}. {hint}", note=" ".join(self._notes), data=data)
 
     def _storage_object(self) -> StorageObject:
         found = storage_object_on(self.node, self.device)
