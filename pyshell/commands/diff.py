@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +30,7 @@ from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.storage_info import device_attributes
+from pyshell.records import replace
 from pyshell.text import counted, listed
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, TARGET, choice, command
 from pyshell.tree.node import Node

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +14,7 @@ from pyshell.doctor import Finding, access, boot, cluster, disks, network, prote
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
+from pyshell.records import asdict, dataclass
 from pyshell.text import counted, joined
 from pyshell.tree.command import FILE, PATH, TARGET, command
 from pyshell.tree.node import Node
@@ -140,7 +139,7 @@ def check(
     scope = validate.Scope(at_boot and not cluster, cluster, target)
     found = validate.check(path, node.lio, scope)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
-    data = [dataclasses.asdict(one) for one in found]
+    data = [asdict(one) for one in found]
     failure = _failure(path, found)
     if failure is None:
         warnings = _counts(one.level for one in found)

@@ -12,7 +12,6 @@ file: `saveconfig.schema.json` beside this file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from typing_extensions import NotRequired, Required, TypedDict
@@ -20,6 +19,7 @@ from typing_extensions import NotRequired, Required, TypedDict
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
 from pyshell.lio import identifiers, settings
+from pyshell.records import dataclass
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""

@@ -9,7 +9,6 @@ LUN); all other changes are made in place.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
 from pyshell.config.compare import (
@@ -34,6 +33,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
 from pyshell.lio.storage_info import ARGUMENTS
+from pyshell.records import dataclass, field, replace
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, cast
 
 from pyshell.config import running
@@ -32,6 +31,7 @@ from pyshell.lio.identifiers import (
 )
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.targets import CreateTpg, SetNexus
+from pyshell.records import replace
 
 _Entry = dict[str, Any]
 _PRODUCT_KEY = next(key for key, file in IDENTITY.items() if file == settings.PRODUCT)

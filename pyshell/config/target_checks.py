@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pyshell import names
@@ -32,6 +31,7 @@ from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
+from pyshell.records import dataclass, field, replace
 from pyshell.text import did_you_mean
 
 MOVING_ADDRESS = "Give the address that moves with the target."

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,6 +46,7 @@ from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
+from pyshell.records import dataclass
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ class Scope:
     """Whether a cluster's document must have nothing that the boot file or another one has."""
 
 
-def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
+_WHOLE = Scope()
+
+
+def check(path: Path, lio: Lio, scope: Scope = _WHOLE) -> list[LocatedProblem]:
     """Return all problems of a file, in the order of its lines.
 
     Raises NotFoundError, NotPermittedError and the like for the file itself.
@@ -95,7 +98,7 @@ def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
 
 
 def check_text(
-    text: str, lio: Lio, scope: Scope = Scope(), path: Path | None = None
+    text: str, lio: Lio, scope: Scope = _WHOLE, path: Path | None = None
 ) -> list[LocatedProblem]:
     """Return all problems of a document in `text`, and of the `path` of a cluster's document."""
     try:

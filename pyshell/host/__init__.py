@@ -12,9 +12,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from pyshell.records import dataclass
 
 BY_ID = "/dev/disk/by-id/"
 # SCSI peripheral device types, and what administrators call them.

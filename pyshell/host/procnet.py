@@ -11,11 +11,11 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pyshell import names
 from pyshell.host import Machine
+from pyshell.records import dataclass
 
 _LISTENING, _ESTABLISHED = "0A", "01"
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")

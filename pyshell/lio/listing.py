@@ -12,7 +12,6 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from pyshell import names
@@ -36,6 +35,7 @@ from pyshell.lio.identifiers import (
     core_folder,
 )
 from pyshell.names import whole
+from pyshell.records import replace
 
 _HBA = re.compile(r"(.+)_(\d+)")
 _BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"

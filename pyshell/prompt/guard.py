@@ -13,7 +13,6 @@ import errno
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from os.path import basename
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import Lexer
 
 from pyshell.errors import PyshellError
+from pyshell.records import dataclass
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell.errors import (
@@ -16,6 +15,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
+from pyshell.records import dataclass, replace
 from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Executor, marked

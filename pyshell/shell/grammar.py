@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from pyshell.errors import UsageError
 from pyshell.names import SECRET_NAMES
 from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted, typed
+from pyshell.records import dataclass, replace
 
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")

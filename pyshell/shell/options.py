@@ -10,7 +10,6 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.quoting import shell_word
+from pyshell.records import dataclass, field, replace
 from pyshell.text import joined
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
+from pyshell.records import replace
 from pyshell.shell.grammar import Word, is_path, split, without_filters
 from pyshell.text import closest
 

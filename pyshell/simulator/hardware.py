@@ -9,7 +9,6 @@ complete, and no process sees half of one.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import json
@@ -18,12 +17,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pyshell.files import reading
 from pyshell.host import DISK, file_text
+from pyshell.records import dataclass, fields, replace
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class Hardware:
         device = self.device(path)
         if device is None:
             raise ValueError(f"the simulated machine has no device {path}")
-        self._replace(device.path, dataclasses.replace(device, present=False))
+        self._replace(device.path, replace(device, present=False))
 
     def add_port(self, port: SimulatedPort) -> None:
         """Add an adapter to the table."""
@@ -279,7 +278,7 @@ def _made(file: str, part: str, kind: type[_Made], raw: Mapping[str, Any]) -> tu
 
 def _require_types(where: str, made: SimulatedDevice) -> None:
     """Raise ValueError for a device with a field of the wrong type or out of range."""
-    for field in dataclasses.fields(made):
+    for field in fields(made):
         value = getattr(made, field.name)
         # Annotations are texts: str, int, bool, or one of them or None.
         if type(value).__name__ not in str(field.type).replace("None", "NoneType").split(" | "):
@@ -292,10 +291,9 @@ def _require_types(where: str, made: SimulatedDevice) -> None:
 
 def _entry(device: SimulatedDevice) -> dict[str, Any]:
     """Return a device's entry in the table, without defaults."""
-    fields = dataclasses.fields(device)
     return {
         field.name: getattr(device, field.name)
-        for field in fields
+        for field in fields(device)
         if getattr(device, field.name) != field.default
     }
 

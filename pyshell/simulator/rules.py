@@ -6,9 +6,9 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 
+from pyshell.records import dataclass, field
 from pyshell.simulator.hardware import Hardware
 from pyshell.simulator.recorded import Rule, Template, template
 from pyshell.simulator.tree_files import TreeFiles

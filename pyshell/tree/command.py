@@ -7,7 +7,6 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio.settings import boolean, row
+from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -31,6 +30,7 @@ from pyshell.lio.operations.preconditions import refuse_exported
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
+from pyshell.records import dataclass, field
 from pyshell.text import did_you_mean, joined
 from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
 

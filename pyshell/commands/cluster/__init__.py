@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ from pyshell.lio import Lio
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations.preconditions import identity
+from pyshell.records import asdict
 from pyshell.text import counted
 from pyshell.tree.command import DEVICE, FILE, TARGET, choice, command
 from pyshell.tree.node import Node
@@ -155,5 +155,5 @@ def _read(node: Node, wwn: str, path: Path, *, required: bool) -> tuple[Document
 
 
 def _data(made: Cluster, form: str, lines: list[str]) -> dict[str, Any]:
-    found = dataclasses.asdict(made)
+    found = asdict(made)
     return {**found, "edits": made.edits, "form": form, "lines": lines}

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from pyshell.records import dataclass
 
 LOCKS = "locking"
 """The name of the group with the lock managers of shared LVM."""

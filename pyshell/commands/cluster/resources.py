@@ -10,7 +10,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshell import names
@@ -27,6 +26,7 @@ from pyshell.config import cluster_devices
 from pyshell.config.cluster_addresses import why_not_moved
 from pyshell.errors import ConflictError, UsageError
 from pyshell.quoting import shell_word
+from pyshell.records import dataclass
 from pyshell.text import unsafe_in
 
 if TYPE_CHECKING:

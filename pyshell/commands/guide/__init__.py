@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Target
+from pyshell.records import asdict
 from pyshell.tree.command import INITIATOR, TARGET, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
@@ -112,7 +112,7 @@ def target_called(lio: Lio, name: str | None, several: str = "Run 'guide TARGET'
 def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
     disks = [
         {
-            **dataclasses.asdict(disk),
+            **asdict(disk),
             "by_path": initiators.by_path(way, disk),
             "by_id": initiators.by_id(way, disk),
         }
@@ -125,7 +125,7 @@ def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
         "portals": way.addresses,
         "chap": way.chap is not None,
         "disks": disks,
-        "steps": [dataclasses.asdict(step) for step in steps],
+        "steps": [asdict(step) for step in steps],
     }
 
 

@@ -9,7 +9,6 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from itertools import groupby
 from types import FrameType
 from typing import ClassVar
@@ -27,6 +26,7 @@ from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
+from pyshell.records import dataclass, field
 from pyshell.text import listed
 
 _SHOWN = 5

@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell import names
@@ -36,6 +35,7 @@ from pyshell.lio.operations.base import (
     or_put_back,
 )
 from pyshell.lio.operations.setters import Set, snapshot
+from pyshell.records import dataclass
 
 
 @dataclass

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exis
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.sessions import Session
+from pyshell.records import dataclass
 from pyshell.text import listed
 
 _SHOWN = 3

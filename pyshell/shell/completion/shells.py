@@ -15,10 +15,10 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyshell.records import replace
 from pyshell.shell.completion import Candidate, words_at_cursor
 from pyshell.shell.grammar import Word, split_unfinished
 from pyshell.shell.options import (
