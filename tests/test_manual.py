@@ -38,8 +38,7 @@ def generator() -> ModuleType:
 def plain(name: str) -> str:
     """Return a page as it is read, without its marks."""
     text = (FOLDER / name).read_text(encoding="utf-8")
-    text = text.replace("\\-", "-").replace("\\&", "").replace("\\:", "")
-    return text.replace("\\(dq", '"').replace("\\e", "\\")
+    return text.replace("\\-", "-").replace("\\&", "").replace("\\(dq", '"').replace("\\e", "\\")
 
 
 def test_the_pages_are_up_to_date(generator: ModuleType) -> None:

@@ -116,8 +116,7 @@ def lines(page: str) -> list[str]:
     """Return the lines that a page shows as commands, each once."""
     text = (FOLDER / page).read_text(encoding="utf-8")
     shown = re.findall(r'^\.Dl (?:"\\&(.*)"|(.*))$', text, re.MULTILINE)
-    found = [(quoted or bare).replace("\\-", "-").replace("\\:", "") for quoted, bare in shown]
-    plain = [line.replace("\\(dq", '"') for line in found]
+    plain = [(quoted or bare).replace("\\-", "-").replace("\\(dq", '"') for quoted, bare in shown]
     return list(dict.fromkeys(plain))
 
 

@@ -42,8 +42,6 @@ REFERENCE = HERE.parents[1] / "docs" / "reference.md"
 UNITS = HERE.parent / "systemd"
 SCHEMA = Path(document.__file__).with_name("saveconfig.schema.json")
 WIDTH = 78
-BREAK = "\\:"
-"""Where troff may break what is longer than a line, without a hyphen."""
 KINDS = (
     ("any node", Node),
     ("the root", root.RootNode),
@@ -101,15 +99,12 @@ def prose(text: str) -> Lines:
     """Yield the lines of `text`; each sentence begins a line, as mandoc expects."""
     for sentence in re.split(r"(?<=[.!?:;])\s+", escaped(text.strip())):
         for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False, break_long_words=False):
-            broken = line.replace("|", f"|{BREAK}") if len(line) > WIDTH else line
-            yield f"\\&{broken}" if line[0] in ".'" else broken
+            yield f"\\&{line}" if line[0] in ".'" else line
 
 
 def macro(name: str, text: str) -> str:
     """Return a macro with one literal argument."""
     literal = escaped(text).replace('"', "\\(dq").replace("-", "\\-")
-    if len(text) > WIDTH:
-        literal = literal.replace("/", f"/{BREAK}")
     return f'.{name} "\\&{literal}"'
 
 
@@ -153,7 +148,10 @@ def command(described: Command, title: str) -> Lines:
 
 def _about(param: Param) -> str:
     needed = ", required" if param.required else ""
-    return f"{param.help} ({param.kind.name}{needed})"
+    values = param.kind.name
+    if len(values) > WIDTH:  # troff breaks lines between words only
+        values = f"one of {values.replace('|', ', ')}"
+    return f"{param.help} ({values}{needed})"
 
 
 def setting_tables() -> Lines:
@@ -282,7 +280,7 @@ def pages() -> dict[str, str]:
 
 
 _MACRO = re.compile(r'\.(Ss|It Sy|It Ar|Dl) "(.*)"')
-_ESCAPED = {"\\(dq": '"', "\\-": "-", "\\&": "", BREAK: "", "\\e": "\\"}
+_ESCAPED = {"\\(dq": '"', "\\-": "-", "\\&": "", "\\e": "\\"}
 _INTRODUCTION = """\
 # Reference
 
@@ -330,7 +328,7 @@ def markdown(lines: Lines) -> Lines:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\\(dq|\\[-&e:]", lambda found: _ESCAPED[found.group()], text)
+    return re.sub(r"\\\(dq|\\[-&e]", lambda found: _ESCAPED[found.group()], text)
 
 
 if __name__ == "__main__":
