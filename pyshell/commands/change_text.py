@@ -113,8 +113,11 @@ def _chap(plan: Plan) -> Iterator[str]:
         paths = _first(plan.kept_identity)
         yield f"identity of {paths} not in the file and kept (keep_omitted=false resets it)"
     if plan.lacking:
-        names = dict.fromkeys(name for every in plan.lacking.values() for name in every)
-        yield f"{', '.join(names)} of {_first([*plan.lacking])} skipped: this kernel has none"
+        lacking: dict[str, list[str]] = {}
+        for path, names in plan.lacking.items():
+            lacking.setdefault(", ".join(sorted(names)), []).append(path)
+        skipped = "; ".join(f"{names} of {_first(paths)}" for names, paths in lacking.items())
+        yield f"{skipped} skipped: this kernel has none"
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
@@ -139,7 +142,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "kept": plan.kept,
         "kept_chap": plan.kept_chap,
         "kept_identity": plan.kept_identity,
-        "skipped_identity": plan.lacking,
+        "skipped_settings": plan.lacking,
     }
 
 

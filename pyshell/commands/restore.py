@@ -267,6 +267,8 @@ def _foreseen(
 
     With `wait`, missing devices can still appear: then it does not fail.
     """
+    for note in result.notes:
+        node.context.note(note)
     told = change_text.touched(node.lio, result.plan)
     lines = [one.would for one in told if one.path not in result.left_out]
     if not result.skipped:

@@ -8,6 +8,7 @@ LUN); all other changes are made in place.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pyshell.config import object_operations
@@ -34,6 +35,9 @@ from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
 from pyshell.lio.storage_info import ARGUMENTS
 from pyshell.records import dataclass, field, replace
+
+_OPEN_ENDED = ("attrib", "param")
+"""Groups of settings that differ between kernels."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Plan:
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
     lacking: dict[str, list[str]] = field(default_factory=dict)
-    """Parts of storage objects' identity that this kernel lacks, by path."""
+    """Settings that this kernel does not have, by path."""
 
     @property
     def operations(self) -> list[Operation]:
@@ -73,12 +77,15 @@ class Plan:
 
     def note_lacking(self) -> None:
         """Add to `lacking` what new objects turned out to lack."""
-        for operation in self.operations:
-            if not isinstance(operation, SetKnown) or operation.file not in settings.IDENTITY:
-                continue
-            if operation.unknown:
-                name = operation.file.rpartition("/")[2]
-                self.lacking.setdefault(operation.place.path, []).append(name)
+        for step in self.steps:
+            if isinstance(step.operation, SetKnown) and step.operation.unknown:
+                self._lacks(step.path, step.operation.file)
+
+    def _lacks(self, path: str, file: str) -> None:
+        names = self.lacking.setdefault(path, [])
+        name = file.rpartition("/")[2]
+        if name not in names:  # that of a recreated object is known beforehand
+            names.append(name)
 
 
 def plan(
@@ -107,6 +114,8 @@ def plan(
         wanted, kept_chap = keeping_chap(wanted, running)
         wanted, kept_identity = keeping_identity(wanted, running)
     wanted, lacking = settable(lio, wanted, running)
+    for path, names in _unknown(running, wanted).items():
+        lacking.setdefault(path, []).extend(names)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, refused)
@@ -148,6 +157,19 @@ def plan(
         kept_identity=reported(kept_identity),
         lacking=lacking,
     )
+
+
+def _unknown(running: Items, wanted: Items) -> dict[str, list[str]]:
+    """Return the wanted attributes and parameters that running objects do not have, by path."""
+    found: dict[str, list[str]] = {}
+    for path, item in wanted.items():
+        if path not in running:
+            continue
+        for file in item.settings.keys() - running[path].settings.keys():
+            group, _, name = file.partition("/")
+            if group in _OPEN_ENDED and not os.path.exists(f"{running[path].place.folder}/{file}"):
+                found.setdefault(tree_path(item), []).append(name)
+    return {path: sorted(names) for path, names in found.items()}
 
 
 def _possible(running: Items, wanted: Items, prune: bool, refused: dict[str, str] | None) -> Items:

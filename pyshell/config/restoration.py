@@ -275,9 +275,16 @@ def _do_all(lio: Lio, result: Restored) -> None:
                 fresh.made(operation)
                 inverses += [inverse] if inverse is not None else []
                 if isinstance(operation, SetKnown) and operation.unknown:
-                    result.notes.append(f"{operation.unknown}, ignored")
+                    _note_unknown(operation, result)
             lio.progress(number, len(operations))
     result.undo = inverses[::-1] + result.undo
+
+
+def _note_unknown(operation: SetKnown, result: Restored) -> None:
+    """Report a setting that the kernel does not have, unless the plan did already."""
+    known = result.plan.lacking.get(_path(operation), ())
+    if operation.file.rpartition("/")[2] not in known:
+        result.notes.append(f"{operation.unknown}, ignored")
 
 
 def _note_failure(

@@ -47,6 +47,7 @@ from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 from pyshell.records import dataclass
+from pyshell.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,9 @@ def _wrong(
             continue
         row = rows.get(key)
         if row is None:
+            message = "unknown setting, it has no effect unless the kernel has it"
+            hint = did_you_mean(key, rows)
+            yield Problem("warning", entry.at(key), message, hint, at_key=True)
             yield from _fits(entry, key, text_of(value))
             continue
         if not row.can_be_set:

@@ -353,6 +353,31 @@ def test_a_value_of_another_spelling_is_no_difference(saved: Pyshell, tmp_path: 
     assert saved("diff", str(file)).done().out == ""
 
 
+def test_settings_that_the_kernel_lacks_are_named(saved: Pyshell, tmp_path: Path) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    new = {**document["storage_objects"][2], "name": "new", "attributes": {"emulate_cawx": 1}}
+    new["wwn"] = new["wwn"].replace("b64e", "c64e")
+    document["storage_objects"].append(new)
+    document["targets"][0]["tpgs"][0]["attributes"]["authentcation"] = 1
+    file = private(tmp_path / "wanted.json")
+    file.write_text(json.dumps(document))
+    lacking = {TPG: ["authentcation"]}
+    for line in (f"apply {file}", f"restoreconfig {file} clear_existing=true"):
+        dry = saved("--dry-run", *line.split())
+        assert "authentcation" in dry.out + dry.err, line
+    ran = saved("-o", "json", "apply", str(file)).done()
+    assert ran.json["result"]["skipped_settings"] == {
+        **lacking,
+        "/backstores/ramdisk/new": ["emulate_cawx"],
+    }
+    assert f"authentcation of {TPG}; emulate_cawx of /backstores/ramdisk/new skipped" in ran.out
+    again = saved("apply", str(file)).done()
+    assert again.out.endswith(" skipped: this kernel has none.\n")
+    restored = saved("restoreconfig", str(file), "clear_existing=true")
+    assert restored.err.count("authentcation, ignored") == 1
+    assert restored.err.count("emulate_cawx, ignored") == 1
+
+
 def test_what_the_kernel_would_take_for_false_is_not_restored(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:

@@ -349,6 +349,24 @@ def test_the_schema_key_of_editors_is_known(
     assert len(checked(pyshell, tmp_path, document)) == 1
 
 
+def test_a_misspelt_setting_is_a_warning(
+    pyshell: Pyshell, tmp_path: Path, document: Document
+) -> None:
+    tpg = document["targets"][0]["tpgs"][0]
+    tpg["attributes"] = {"authentcation": 1}
+    tpg["node_acls"][0]["attributes"] = {"dataout_timout": 3}
+    found = checked(pyshell, tmp_path, document)
+    unknown = "unknown setting, it has no effect unless the kernel has it"
+    assert messages(found) == [
+        f"warning $.targets[0].tpgs[0].attributes.authentcation: {unknown}",
+        f"warning $.targets[0].tpgs[0].node_acls[0].attributes.dataout_timout: {unknown}",
+    ]
+    assert [one["hint"] for one in found] == [
+        "Did you mean authentication?",
+        "Did you mean dataout_timeout?",
+    ]
+
+
 def test_old_names_of_backstores_are_known(pyshell: Pyshell, tmp_path: Path) -> None:
     document = {
         "storage_objects": [

@@ -322,7 +322,7 @@ def test_what_the_kernel_lacks_is_reported_when_it_is_restored_and_when_it_is_lo
 def test_apply_reports_what_a_new_disk_lacks(without_company_id: Pyshell) -> None:
     ran = without_company_id("-o", "json", "apply", "saved").done()
     assert f"company_id of {DISK} skipped: this kernel has none" in ran.out
-    assert ran.json["result"]["skipped_identity"] == {DISK: ["company_id"]}
+    assert ran.json["result"]["skipped_settings"] == {DISK: ["company_id"]}
     assert "skipped" not in without_company_id.must("undo")[-1]
 
 
