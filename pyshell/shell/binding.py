@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from pyshell.errors import UsageError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import settings
+from pyshell.quoting import line
 from pyshell.shell.grammar import Word
 from pyshell.text import did_you_mean
 from pyshell.text import likely as near
 from pyshell.tree.command import Command, Param
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, ObjectNode
 from pyshell.tree.root import RootNode, kinds
 
 _SYNONYMS = {
@@ -180,7 +182,7 @@ def _likely(commands: Mapping[str, Command], word: str) -> list[str]:
     ]
 
 
-def unknown_command(node: Node, word: Word) -> UsageError:
+def unknown_command(node: Node, word: Word, arguments: Sequence[Word] = ()) -> UsageError:
     """Return the error for a command that a node does not have, with a suggestion."""
     if node.find(word.text) is not None:
         hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
@@ -189,8 +191,10 @@ def unknown_command(node: Node, word: Word) -> UsageError:
     else:
         likely = _likely(node.commands(), word.text)
         meant = _SYNONYMS.get(word.text)
-        hint = elsewhere(node, word.text) or (
-            f"Did you mean {meant}?" if meant in likely else did_you_mean(word.text, likely)
+        hint = (
+            _path_first(node, word.text, arguments)
+            or elsewhere(node, word.text)
+            or (f"Did you mean {meant}?" if meant in likely else did_you_mean(word.text, likely))
         )
         root = RootNode.commands()
         if not hint and (meant := near(word.text, _likely(root, word.text))):
@@ -208,18 +212,54 @@ def elsewhere(node: Node, name: str) -> str:
     above = _above(node)
     root = above[-1] if above else node
     # Search only for what is a command of some kind: this also runs while the user is typing.
-    if not any(name in kind.commands() for kind in kinds()):
+    if not _is_known(name):
         return ""
     if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it
         return f"It is a command of {above[0].path}: {above[0].path} {name} {node.name}"
     below = _one_a_kind([node]) if above else ()
-    found = [str(one.name) for one in below if name in one.commands()]
-    found = found or [one.path for one in above if name in one.commands()]
-    found = found or _examples(root, name)
+    children = [one for one in below if name in one.commands()]
+    over = [] if children else [one for one in above if name in one.commands()]
+    examples = [] if over else children or _examples(root, name)
+    found = [str(one.name) for one in children] or [one.path for one in over or examples]
     if not found:
         return ""
+    # Of several disks, it is not the first one that is meant.
+    such = "objects such as " if examples and all(map(_is_object, examples)) else ""
     more = ", …" if len(found) > _NAMED else ""
-    return f"It is a command of {', '.join(found[:_NAMED])}{more}: cd there first."
+    return f"It is a command of {such}{', '.join(found[:_NAMED])}{more}: cd there first."
+
+
+def _is_object(node: Node) -> bool:
+    """Return whether a node is an object, and not one for all objects of a kind."""
+    return isinstance(node, ObjectNode) and node.path == node.place.path
+
+
+def _path_first(node: Node, name: str, arguments: Sequence[Word]) -> str:
+    """Return a hint on `delete PATH`, if that names an object: its path comes first."""
+    if not arguments or arguments[0].name is not None or not _is_known(name):
+        return ""
+    text = arguments[0].text
+    owner, child = _node_at(node, text), ""
+    if owner is None:  # as of `create PATH`
+        folder, slash, child = text.rstrip("/").rpartition("/")
+        owner = _node_at(node, folder or "/") if slash else None
+    elif owner.path != "/" and _takes_a_child(above := owner.get_node(".."), name):
+        owner, child = above, str(owner.name)
+    if owner is None or name not in owner.commands():
+        return ""
+    words = line(owner.path, name, *filter(None, [child]))
+    return f"The path comes first: {words}{' …' if arguments[1:] else ''}"
+
+
+def _node_at(node: Node, path: str) -> Node | None:
+    with suppress(PyshellError):
+        return node.get_node(path)
+    return None
+
+
+def _is_known(name: str) -> bool:
+    """Return whether it is a command of some kind of node."""
+    return any(name in kind.commands() for kind in kinds())
 
 
 def _takes_a_child(node: Node, name: str) -> bool:
@@ -236,12 +276,12 @@ def _above(node: Node) -> list[Node]:
     return found
 
 
-def _examples(root: Node, name: str) -> list[str]:
-    """Return paths of nodes that have a command, one of each kind, those nearest to the root."""
-    level, found = [root], []
+def _examples(root: Node, name: str) -> list[Node]:
+    """Return nodes that have a command, one of each kind, those nearest to the root."""
+    level, found = [root], list[Node]()
     for depth in range(1, _DEEP + 1):
         level = list(_one_a_kind(level))
-        found += [one.path for one in level if name in one.commands()]
+        found += [one for one in level if name in one.commands()]
         if found and depth > 1:
             break
     return found

@@ -146,7 +146,7 @@ class Dispatcher:
         for node in self._nodes(line):
             described = node.commands().get(word.text)
             if described is None:
-                raise binding.unknown_command(node, word)
+                raise binding.unknown_command(node, word, line.arguments)
             nodes.append((node, described))
         return nodes
 

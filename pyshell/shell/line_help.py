@@ -242,7 +242,8 @@ def _problem_of_command(line: Line, word: Word, node: Node) -> LineProblem | Non
             return None
         if line.path is None and any(str(c.name).startswith(word.text) for c in node.children):
             return None
-    return LineProblem(word.start, word.end, str(binding.unknown_command(node, word)))
+    error = binding.unknown_command(node, word, line.arguments)
+    return LineProblem(word.start, word.end, str(error))
 
 
 def _problem_of_arguments(line: Line, described: Command, node: Node) -> LineProblem | None:

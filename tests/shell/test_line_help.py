@@ -19,10 +19,20 @@ TOLD = {
     "create": "It is a command of /iscsi, /backstores/block, /backstores/fileio,"
     f" /backstores/pscsi, …: {CD}",
     "/backstores create": f"It is a command of block, fileio, pscsi, ramdisk: {CD}",
-    "enable": f"It is a command of {TPG}: {CD}",
+    "enable": f"It is a command of objects such as {TPG}: {CD}",
     f"{TPG} create": f"It is a command of acls, luns, portals: {CD}",
     f"{TPG}/luns disable": f"It is a command of {TPG}: {CD}",
-    "/backstores/ramdisk resize": f"It is a command of /backstores/block/lee_block: {CD}",
+    "/backstores/ramdisk resize": "It is a command of objects such as"
+    f" /backstores/block/lee_block: {CD}",
+    "/backstores/block resize": f"It is a command of objects such as lee_block: {CD}",
+    # The path comes first.
+    "resize /backstores/block/lee_block": "first: /backstores/block/lee_block resize",
+    "/backstores/block resize lee_block 5G": "first: /backstores/block/lee_block resize …",
+    "delete /backstores/block/lee_block": "first: /backstores/block delete lee_block",
+    f"delete /iscsi/{SERVER}": f"first: /iscsi delete {SERVER}",
+    "create /backstores/fileio/x /srv/x 1M": "first: /backstores/fileio create x …",
+    "delete /iscsi/nosuch": "first: /iscsi delete nosuch",
+    "delete /nosuch/nosuch": "It is a command of /iscsi, /backstores/block,",
     "/backstores/block/lee_block delete": "It is a command of /backstores/block:"
     " /backstores/block delete lee_block",
     "/iscsi saveconfig": "It is a command of the root: / saveconfig",
