@@ -217,8 +217,9 @@ def _lacks_acl(one: Trace) -> bool:
 def _ambiguous(fabric: str, asked: Question) -> Hop:
     """Return the hop of an initiator that each of several TPGs could allow."""
     message = (
-        f"none of these TPGs has an ACL for {asked.initiator}: it cannot log in. Name a LUN of the"
-        f" target that it is to use: trace {asked.initiator} /{fabric}/TARGET/TPG/luns/LUN"
+        f"none of these TPGs has an ACL for {asked.initiator}: it cannot log in. For the commands"
+        " that fix this, name a LUN of the target that it is to use:"
+        f" 'trace {asked.initiator} /{fabric}/TARGET/TPG/luns/LUN'"
     )
     return Hop("acl", f"/{fabric}", "broken", message, "acl.missing")
 
@@ -234,8 +235,8 @@ def _verdict(
     said = [f"{who} sees {joined([*disks])}."]
     if unused := dict.fromkeys(str(one.lun) for one in seen if _is_unused(lio, one, who)):
         said.append(
-            f"It sent no command to LUN {joined([*unused])} yet: if it is missing there, rescan"
-            " (iscsiadm -m session --rescan)."
+            f"It sent no command to LUN {joined([*unused])} yet: if the disk is missing there,"
+            " rescan on that host (iscsiadm -m session --rescan)."
         )
     if first is None:
         if seen:
@@ -251,7 +252,7 @@ def _verdict(
     what = f"does not see {_disk_name(asked)}" if asked.disk or asked.device else "sees no disk"
     if broken.code == "session.missing":
         hidden = dict.fromkeys(h.name for one in found for h in one.hops if h.status == "unknown")
-        why += f" Unknown: {joined(list(hidden))}." if hidden else ""
+        why += f" Not checked: {joined(list(hidden))}." if hidden else ""
         why += " Run on its host:" if broken.commands and lio.simulated is None else ""
     return [f"{who} {what}: {why}"], broken.commands, 2
 

@@ -473,10 +473,13 @@ def _refused(
     kinds = [f"{n} {_KINDS[kind]}" for kind in _KINDS if (n := counted.failed.get(kind, 0))]
     if len(kinds) > 1:
         refused += f" ({', '.join(kinds)})"
+    why = _REASONS.get(reason, _REASONS["other"])
+    if name and not choices:
+        why += f". {pyshell(lio, 'trace', name)!r} shows each hop"
     yield warning(
         target.path,
         f"it refused {refused}, the last one by {name or 'an unknown initiator'} from"
-        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{message}",
+        f" {counted.last_address}: {why}{message}",
         choices=[*dict.fromkeys(choices)],
         code=code,
     )
@@ -551,7 +554,10 @@ def login_refused(
         if settings.asks_for_chap(lio.kernel, place):
             message += "; perhaps it expects another secret of the target than mutual_password"
         else:
-            message += "; perhaps it offers CHAP, which is not required here"
+            message += (
+                "; perhaps it offers CHAP, which is not required here. Turn CHAP off on the"
+                " initiator, or require it here"
+            )
     choices = _chap_fix(lio, place, initiator, reason)
     if reason in _BY_CHAP and len(choices) > 1:
         message += ". Configure it as the guide shows, or set here what it offers"

@@ -39,7 +39,7 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
     if not store.default_file(lio).exists() and _is_all_clustered(lio):
         return  # a cluster starts it
     if not lio.machine.host_file("/run/systemd/system").is_dir():
-        yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
+        yield unseen("boot", "systemd is not running: have the saved file restored in another way")
         return
     services = lio.machine.services()
     states = {unit: services.state(unit) for unit in (RESTORE, *OTHERS_RESTORE)}
@@ -211,15 +211,16 @@ def _unsaved(
         return
     if not dropped:
         changed = _first([one.path for one in others])
-        message = f"{_UNSAVED}: {changed}; 'diff' shows it"
+        message = f"{_UNSAVED}. 'diff' shows the changes, of {changed}"
         other_disks = [d.path for d in others if any(_identifies(one.name) for one in d.changes)]
         if other_disks:
-            message += f". After it, initiators would take {_first(other_disks)} for another disk"
+            message += f". At reboot, initiators would take {_first(other_disks)} for another disk"
         yield _to_save(lio, path, message, recorded, lacking, broken=broken)
         return
     save = _saving(lio)
     message = (
-        f"{_UNSAVED}. The file contains {_first(dropped)}, not running. 'apply saved' restores that"
+        f"{_UNSAVED}. The file has {_first(dropped)}, which the running one lacks. 'apply saved'"
+        " restores that"
     )
     if save:
         message += ", saveconfig removes it from the file"
@@ -255,9 +256,9 @@ def _to_save(
     safe = not lost and not broken
     choices = [] if safe else save
     if broken:
-        message = f"{message}. Fix the errors first, or a save keeps them"
+        message = f"{message}. Fix the errors before you save: the saved file would have them, too"
     if broken and path.exists():
-        message = f"{message}; 'apply saved' restores what the file has"
+        message = f"{message}. 'apply saved' returns to what the file has"
         choices.insert(0, pyshell(lio, "apply", "saved"))
     return warning(str(path), message, *(save if safe else []), choices=choices)
 

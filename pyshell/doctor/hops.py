@@ -26,6 +26,7 @@ from pyshell.records import dataclass, replace
 
 Status = Literal["ok", "broken", "unknown"]
 _ISCSI = "iscsi"
+_NO_ACL = "not known without an ACL"
 _NO_SENDER = "the initiator's address is not known: add from=ADDRESS"
 
 
@@ -428,7 +429,7 @@ def _acl(at: _At) -> Hop:
 
 def _chap(at: _At) -> Hop:
     if not at.admitted:
-        return _unknown("chap", at.tpg.path, "it depends on the ACL")
+        return _unknown("chap", at.tpg.path, _NO_ACL)
     place = at.acl or at.tpg
     required = settings.asks_for_chap(at.lio.kernel, place)
     found = access.chap_unset(at.lio, place)
@@ -437,6 +438,8 @@ def _chap(at: _At) -> Hop:
     told = "CHAP is not required"
     if required:
         told = "CHAP is required, and a name and secret are set here"
+    elif settings.has_credentials(at.lio.kernel, place.folder):
+        told += ": the name and secret that are set here are not used"
     return _hop("chap", found, place.path, told)
 
 
@@ -454,13 +457,15 @@ def _mapping(at: _At, lun: Lun | None) -> Hop:
     place = at.acl or at.tpg
     if lun is None:
         luns = listing.luns(at.tpg) if at.acl is not None and at.asked.disk is None else ()
+        if not at.admitted:
+            return _unknown("mapping", place.path, _NO_ACL)
         if at.acl is None or not luns:
-            return _unknown("mapping", place.path, "there is no LUN to map")
+            return _unknown("mapping", place.path, "the TPG has no LUN to map")
         missing = access.half_mapped(at.lio, at.acl) or access.unmapped(at.lio, at.acl, luns[0])
         return _hop("mapping", missing, place.path, "")
     if at.acl is None:
         if not at.admitted:
-            return _unknown("mapping", place.path, "it depends on the ACL")
+            return _unknown("mapping", place.path, _NO_ACL)
         return Hop("mapping", place.path, "ok", "without an ACL, it gets each LUN of the TPG")
     found = access.unmapped(at.lio, at.acl, lun, this=True)
     mapped = _mapped(at, lun)

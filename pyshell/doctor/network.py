@@ -37,7 +37,7 @@ class Sockets:
             yield unseen("addresses", why_unknown(lio, told), *about)
         if self.listening is None:
             told = "listening sockets cannot be read from /proc/net"
-            yield unseen("listening", why_unknown(lio, told), *about)
+            yield unseen("TCP ports", why_unknown(lio, told), *about)
 
 
 def check_portals(lio: Lio) -> Iterator[Finding]:

@@ -277,9 +277,18 @@ def test_an_initiator_that_offers_chap_where_it_is_not_required(seen: Pyshell) -
     found = look(seen)
     assert found["broken"]["code"] == "chap.negotiation"
     assert "perhaps it offers CHAP, which is not required here" in found["message"]
+    assert "Turn CHAP off on the initiator, or require it here" in found["message"]
+    assert f"trace {CLIENT}' shows each hop" in seen("doctor").out
     follow(seen, found["commands"])
     log_in(seen, stored_chap(seen))
     assert look(seen)["broken"] is None
+
+
+def test_secrets_that_are_not_required_are_named(seen: Pyshell) -> None:
+    assert "chap            CHAP is not required\n" in seen("trace", CLIENT).out
+    seen.must(f"{ACL} set auth userid=client password={SECRET}")
+    told = "CHAP is not required: the name and secret that are set here are not used"
+    assert told in seen("trace", CLIENT).out
 
 
 def test_the_log_is_not_believed_if_other_targets_refused_logins_too(seen: Pyshell) -> None:

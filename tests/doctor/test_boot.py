@@ -69,7 +69,7 @@ def test_the_running_configuration_is_not_saved(exported: Pyshell) -> None:
     follow(exported, only(exported, "saving", path, "is not saved"))
     assert gone(exported, "saving")
     exported.must(f"{TPG} set attribute login_timeout=20")
-    follow(exported, only(exported, "saving", path, f"lost at reboot: {TPG}"))
+    follow(exported, only(exported, "saving", path, f"the changes, of {TPG}"))
     assert gone(exported, "saving")
 
 
@@ -77,7 +77,7 @@ def test_errors_are_to_be_fixed_before_a_save(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} disable")
     (first, last) = doctor(healthy)
     assert (first["code"], last["check"]) == ("tpg.disabled", "saving")
-    assert "Fix the errors first, or a save keeps them" in last["message"]
+    assert "Fix the errors before you save" in last["message"]
     assert last["commands"] == []
     assert [one.split()[2:] for one in last["choices"]] == [["apply", "saved"], ["saveconfig"]]
     follow(healthy, last["choices"][:1])

@@ -64,7 +64,7 @@ def unseen(pyshell: Pyshell, path: str) -> list[str]:
 
 def test_skipped_checks_are_reported_for_affected_paths(healthy: Pyshell) -> None:
     healthy.must("/loopback create naa.5001405000000001")
-    host = ["addresses", "listening", "firewall"]
+    host = ["addresses", "TCP ports", "firewall"]
     assert unseen(healthy, "/") == ["boot", *host]
     for path in ("/iscsi", TPG, f"{TPG}/portals", f"{TPG}/portals/0.0.0.0:3260"):
         assert unseen(healthy, path) == host

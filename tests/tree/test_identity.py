@@ -282,13 +282,13 @@ def test_a_part_that_the_kernel_lacks_is_skipped_and_not_lost(disk: Pyshell) -> 
     assert f"company_id of {DISK} skipped: this kernel has none" in summary
     told = disk("doctor").out
     assert "this kernel cannot set its company_id" in told
-    assert "'diff' shows it" not in told
+    assert "'diff' shows the changes" not in told
     assert "is saved in" in disk("status").out
     disk.must("/backstores/ramdisk create other 1M")
     (found,) = [
         one
         for one in disk("-o", "json", "doctor").json["result"]
-        if "'diff' shows it" in one["message"]
+        if "'diff' shows the changes" in one["message"]
     ]
     assert f"A save would drop the company_id of {DISK}" in found["message"]
     assert not found["commands"]
