@@ -278,13 +278,13 @@ def _made(file: str, part: str, kind: type[_Made], raw: Mapping[str, Any]) -> tu
 
 def _require_types(where: str, made: SimulatedDevice) -> None:
     """Raise ValueError for a device with a field of the wrong type or out of range."""
-    for field in fields(made):
-        value = getattr(made, field.name)
-        # Annotations are texts: str, int, bool, or one of them or None.
-        if type(value).__name__ not in str(field.type).replace("None", "NoneType").split(" | "):
-            raise ValueError(f"{where}: {field.name} is not of type {field.type}")
+    # Annotations are texts: str, int, bool, or one of them or None.
+    for name, kind in SimulatedDevice.__annotations__.items():
+        value = getattr(made, name)
+        if type(value).__name__ not in kind.replace("None", "NoneType").split(" | "):
+            raise ValueError(f"{where}: {name} is not of type {kind}")
         if isinstance(value, int) and not 0 <= value < 1 << 63:
-            raise ValueError(f"{where}: {field.name} is out of range")
+            raise ValueError(f"{where}: {name} is out of range")
     if made.sector_size < 1:
         raise ValueError(f"{where}: sector_size is out of range")
 

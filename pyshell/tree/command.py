@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
@@ -190,10 +189,9 @@ def declaration(method: Callable[..., Any]) -> Command:
     """Return the declaration of a command."""
     changes, examples, prepare, rows, in_candidate = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
-    summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
+    summary, _, details = (method.__doc__ or "").strip().partition("\n\n")
     params, rest, named_rest = [], None, None
-    # Not get_type_hints: Python 3.10's wraps a parameter whose default is None once more.
-    for parameter in list(inspect.signature(method, eval_str=True).parameters.values())[1:]:
+    for parameter in _parameters(method):
         given, *marks = get_args(parameter.annotation) or (parameter.annotation,)
         for mark in marks:
             if isinstance(mark, Rest):
@@ -223,7 +221,39 @@ def _joined_lines(text: str) -> str:
     return "\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Param:
+class _Parameter(NamedTuple):
+    """A parameter of a function."""
+
+    name: str
+    annotation: Any
+    default: Any
+    named_only: bool
+
+
+_NO_DEFAULT = object()
+
+
+def _parameters(method: Callable[..., Any]) -> Iterator[_Parameter]:
+    """Yield the parameters after the node; `inspect`, which does this, is slow to import."""
+    code, annotations = method.__code__, method.__annotations__
+    defaults = method.__defaults__ or ()
+    first_default = code.co_argcount - len(defaults)
+    for number, name in enumerate(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]):
+        if number == 0:
+            continue
+        named_only = number >= code.co_argcount
+        if named_only:
+            default = (method.__kwdefaults__ or {}).get(name, _NO_DEFAULT)
+        else:
+            default = _NO_DEFAULT if number < first_default else defaults[number - first_default]
+        # Not get_type_hints: Python 3.10's wraps a parameter whose default is None once more.
+        annotation = annotations.get(name)
+        if isinstance(annotation, str):
+            annotation = eval(annotation, method.__globals__)  # noqa: S307 - of our own source
+        yield _Parameter(name, annotation, default, named_only)
+
+
+def _param(parameter: _Parameter, given: Any, marks: Sequence[Any]) -> Param:
     """Return the declaration of a parameter. Raises TypeError if its annotation is incomplete."""
     kinds = [mark for mark in marks if isinstance(mark, ValueType)]
     types = [one for one in get_args(given) if one is not NoneType] or [given]
@@ -234,7 +264,7 @@ def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Pa
             f"parameter {parameter.name}: write Annotated[TYPE, 'Its help.'], with a ValueType"
             " such as SIZE if TYPE is not bool, int or str"
         )
-    required = parameter.default is parameter.empty
+    required = parameter.default is _NO_DEFAULT
     return Param(
         parameter.name.rstrip("_"),
         kind,
@@ -243,7 +273,7 @@ def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Pa
         None if required else parameter.default,
         SECRET in marks,
         next((mark.names for mark in marks if isinstance(mark, Aliases)), ()),
-        parameter.kind is parameter.KEYWORD_ONLY,
+        parameter.named_only,
     )
 
 

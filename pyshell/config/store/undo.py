@@ -29,7 +29,7 @@ from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations.base import Operation
-from pyshell.records import dataclass, field, ready
+from pyshell.records import dataclass, field
 
 KEPT = 200
 """How many commands can be undone, the last one first."""
@@ -435,5 +435,5 @@ def _known() -> dict[str, type[Any]]:
 
 def _classes(module: Any) -> Iterator[type[Any]]:
     for found in vars(module).values():
-        if isinstance(found, type) and dataclasses.is_dataclass(ready(found)):
+        if isinstance(found, type) and dataclasses.is_dataclass(found):
             yield found
