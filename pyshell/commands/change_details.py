@@ -48,7 +48,7 @@ def details(node: Node, number: int) -> Lines:
     lines = [f"Change {number}", *_facts(entry, every), *_how(node.lio, entry, steps)]
     if steps is not None and steps.found:
         lines.append(f"Steps that {'do it again' if steps.is_undone else 'undo it'}:")
-        lines += [f"    {one}" for one in steps.found]
+        lines += [f"  - {one}" for one in steps.found]
     shown = _data(entry, every, steps, undoable(node.lio))
     return Lines(lines, shown, form="sentences")
 

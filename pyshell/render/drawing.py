@@ -273,6 +273,8 @@ def _folded_widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
         if not foldable:
             break
         widths[max(foldable, key=lambda n: widths[n])] -= 1
+    over = max(total_width(widths) - width, 0)
+    widths[-1] = max(widths[-1] - over, min(widths[-1], _FOLDED_MIN))  # a long word sticks out
     return widths
 
 

@@ -31,7 +31,7 @@ from pyshell.render import (
 )
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
-from pyshell.text import one_line, output_line, wrapped
+from pyshell.text import one_line, output_line, wrapped, wrapped_result
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Rows, SecretSentence, Stream, Tree
 
@@ -80,9 +80,12 @@ class Console:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(
-            f"{self._painted('note', self.laid_out(output_line(text)), JOURNAL_NOTICE)}\n"
-        )
+        shown = output_line(text)
+        if not shown.startswith(" "):
+            shown = self.laid_out(shown)
+        elif self._wraps_errors:
+            shown = "\n".join(wrapped_result([shown], width(self.err)))
+        self.err.write(f"{self._painted('note', shown, JOURNAL_NOTICE)}\n")
 
     def note_once(self, text: str) -> None:
         """Print a note unless it was printed before in this run."""
@@ -272,9 +275,11 @@ class Console:
 
     def laid_out(self, text: str) -> str:
         """Return a sentence wrapped to the terminal's width, if standard error is a terminal."""
-        if self.compat or self.options.json or not is_able(self.err):
-            return text
-        return wrapped(text, width(self.err))
+        return wrapped(text, width(self.err)) if self._wraps_errors else text
+
+    @property
+    def _wraps_errors(self) -> bool:
+        return not (self.compat or self.options.json) and is_able(self.err)
 
     def _painted(self, part: str, text: str, priority: int, *, as_json: bool = False) -> str:
         if self._journal and not (self.options.json or as_json):

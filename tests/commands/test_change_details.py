@@ -32,7 +32,7 @@ def test_it_shows_the_command_who_ran_it_and_what_undoes_it(
     assert "  objects    /backstores/ramdisk/a" in lines
     assert "'undo 1' undoes it and 1 later change." in lines
     assert "'undo 1 alone=true' undoes it alone, if no later change depends on it." in lines
-    assert lines[-1] == "    delete storage object ramdisk/a"
+    assert lines[-1] == "  - delete storage object ramdisk/a"
     assert "'undo' undoes it." in pyshell("history", "2").done().lines
 
 

@@ -108,3 +108,10 @@ def test_a_sentence_is_shortened_after_a_word() -> None:
     assert shorten_sentence("It fits.", 8) == "It fits."
     assert shorten_sentence("Delete a LUN and its mappings.", 20) == "Delete a LUN and…"
     assert shorten_sentence("iqn.2020-07.com.example:disk1", 8) == "iqn.202…"
+
+
+def test_a_word_longer_than_the_terminal_leaves_the_other_cells_folded() -> None:
+    table = Table(("Fact", "Value"), [("path", "/" + "x" * 70), ("cache", "a sentence " * 9)])
+    lines = list(folded_lines(table, 60, _unpainted))
+    assert "/" + "x" * 70 in lines[2]
+    assert max(map(len, lines[3:])) <= 60
