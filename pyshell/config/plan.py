@@ -31,7 +31,7 @@ from pyshell.config.model import (
 from pyshell.config.object_operations import SetKnown
 from pyshell.lio import Lio, identifiers, listing, sessions, settings
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.setters import SetEnabled
+from pyshell.lio.operations.setters import PauseTpg, SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
 from pyshell.lio.storage_info import ARGUMENTS
 from pyshell.records import dataclass, field, replace
@@ -138,7 +138,9 @@ def plan(
         {*created}, recreated, {*deleted}, {d.path: d for d in changed}
     )
     for index, pause in reversed(sessions.pauses(lio, [step.operation for step in steps])):
-        steps.insert(index, PlanStep(steps[index - 1].path, pause))
+        # It goes with the first step that needs it, or the last one.
+        with_step = index - 1 if isinstance(pause, PauseTpg) and pause.enabled else index
+        steps.insert(index, PlanStep(steps[with_step].path, pause))
     every = {**running, **wanted}
 
     def reported(paths: Iterable[str]) -> list[str]:

@@ -562,6 +562,23 @@ def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path)
     ]
 
 
+def test_a_change_of_another_target_is_not_marked(saved: Pyshell) -> None:
+    other, late = "iqn.2020-07.com.example:other", "iqn.2020-07.com.example:late"
+    saved.must(
+        f"share /backstores/ramdisk/scratch to={CLIENT} target={other}",
+        f"{TPG} set attribute authentication=0",
+        "saveconfig",
+        f"share /backstores/block/lee_block to={late} target={SERVER}",
+        f"/iscsi/{other}/tpg1/acls/{CLIENT} set auth userid=client password=another-secret",
+    )
+    saved.simulator.login(SERVER, 1, late, "192.168.56.105")
+    lines = saved("--dry-run", "rollback", "saved").done().lines
+    assert [one for one in lines if "disrupting" in one] == [
+        f"Would delete {TPG}/acls/{late} [disrupting {late}] (dry run)",
+        f"Would delete {TPG}/acls/{late}/mapped_lun0 [disrupting {late}] (dry run)",
+    ]
+
+
 def test_another_portal_disturbs_nobody(saved: Pyshell, tmp_path: Path) -> None:
     saved.must(f"{TPG} set attribute authentication=0")
     saved.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
