@@ -439,7 +439,7 @@ class CandidateChanges(Changes):
         """Carry out a change of the candidate, as `Changes.change`."""
         try:
             super().change(change, line, forced=forced)
-            self._candidate.named |= _named(change)
+            self._candidate.named |= named_by(change)
             if change.advice and self._context.commits_itself:
                 self._candidate.advice.append(change.advice)
         finally:
@@ -477,7 +477,7 @@ class CandidateChanges(Changes):
         return None
 
 
-def _named(change: Change) -> set[str]:
+def named_by(change: Change) -> set[str]:
     """Return the paths of the objects that the command line names for removal."""
     if change.named is not None:
         return set(change.named)

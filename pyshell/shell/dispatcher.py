@@ -371,10 +371,12 @@ def _together(name: str, parts: Sequence[tuple[str, Result]]) -> Result:
     """
     changes = [(path, part) for path, part in parts if isinstance(part, Change | Lines)]
     if any(isinstance(part, Change) for _, part in changes) and len(changes) == len(parts):
+        from pyshell.shell.changes import named_by  # only changes need it
+
         return Change(
             [o for _, part in changes if isinstance(part, Change) for o in part.operations],
             note=" ".join(p.note for _, p in changes if isinstance(p, Change) and p.note),
-            named=[path for _, p in changes if isinstance(p, Change) for path in p.named or ()],
+            named=[path for _, p in changes if isinstance(p, Change) for path in named_by(p)],
             parts=changes,
         )
     if name == "set" and parts:

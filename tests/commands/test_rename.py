@@ -17,6 +17,7 @@ ACL = f"{TPG}/acls/{CLIENT}"
 OTHER = "iqn.2020-07.192.168.56.101:other"
 NEW = "iqn.2020-07.192.168.56.105:new"
 SECOND = "iqn.2020-07.192.168.56.106:second"
+THIRD = "iqn.2020-07.192.168.56.107:third"
 SECRET = "secret-of-client"
 RENAMES = {
     "storage object": (f"{DISK} rename data1", [("lee_block", "data1")]),
@@ -127,6 +128,12 @@ def test_a_question_names_the_sessions(rich: Pyshell, kind: str, effect: str) ->
 @pytest.mark.parametrize("kind", RENAMES)
 def test_without_sessions_nothing_is_asked(rich: Pyshell, kind: str) -> None:
     assert "Continue?" not in rich(LINES[kind], keyboard=True).err
+
+
+def test_without_sessions_nothing_is_asked_about_several(rich: Pyshell) -> None:
+    ran = rich(f"/iscsi/*/tpg1/acls/{CLIENT} rename {THIRD}", keyboard=True)
+    assert "Continue?" not in ran.err
+    assert f"to {THIRD}: it was recreated." in ran.out
 
 
 @pytest.mark.parametrize(
