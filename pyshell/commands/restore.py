@@ -40,7 +40,7 @@ from pyshell.lio.operations.storage import remove_unexported
 from pyshell.lio.operations.targets import remove_target, remove_targets
 from pyshell.lio.sessions import sessions
 from pyshell.quoting import line
-from pyshell.text import listed
+from pyshell.text import counted, listed
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
@@ -183,6 +183,7 @@ def restoreconfig(
         effect,
         foresee,
         operations=operations,
+        doubts=lambda: _doubts(node, path, document, running_beside(), read.text),
         touched=touched,
     )
 
@@ -276,8 +277,17 @@ def _foreseen(
     faults = [fault.text for fault in result.skipped]
     if wait:
         return Lines([*lines, *faults])
-    message = f"{path} would be restored in part, {len(faults)} errors:"
-    return Lines(lines, failure=kind(message, faults=faults))
+    return Lines(lines, failure=kind(_partly(path, faults), faults=faults))
+
+
+def _doubts(node: Node, path: Path, document: Document, running: Items, text: str) -> Sequence[str]:
+    """Return what of a document could not be restored, as the error of a dry run."""
+    faults = restoration.restore(node.lio, document, running, text, dry_run=True).skipped
+    return [_partly(path, faults), *(one.text for one in faults)] if faults else []
+
+
+def _partly(path: Path, faults: Sequence[object]) -> str:
+    return f"{path} would be restored in part, {counted(len(faults), 'error')}:"
 
 
 def _marked(node: Node) -> Mapping[str, str]:
@@ -315,7 +325,7 @@ def _failed(path: Path, job: RestoreJob) -> PyshellError:
     told = {fault.path for fault in job.faults}
     lines = [fault.text for fault in job.faults]
     lines += [f"{p}: {why}, skipped" for p, why in job.missing.items() if p not in told]
-    message = f"{path} is restored in part, {len(lines)} errors:"
+    message = f"{path} is restored in part, {counted(len(lines), 'error')}:"
     return RestoredInPartError(message, _LATER if job.missing else "", faults=lines)
 
 

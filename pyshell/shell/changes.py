@@ -145,7 +145,13 @@ class Changes:
 
     def confirm(self, change: Change) -> None:
         """Ask about a change if that is necessary. Raises PyshellError if the answer is no."""
-        self._confirm(change.operations, change.named, reversal=change.reversal, asks=change.asks)
+        self._confirm(
+            change.operations,
+            change.named,
+            reversal=change.reversal,
+            asks=change.asks,
+            prepare=lambda: self.check(change),
+        )
 
     def _carried_out(
         self, change: Change, recording: Recording
@@ -269,25 +275,28 @@ class Changes:
         *,
         reversal: Reversal | None = None,
         asks: str = "",
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         """Ask before operations disturb sessions or remove objects not `named`, or if it `asks`.
 
-        Questions are asked only at a terminal, without --yes, and not in targetcli mode. Other
-        programs, such as a cluster's agent, can change the target meanwhile: all preconditions are
-        checked afterwards. Raises PyshellError if the answer is no.
+        Questions are asked only at a terminal, without --yes, and not in targetcli mode. `prepare`
+        is called before a question, and raises why the operations are impossible. Other programs,
+        such as a cluster's agent, can change the target meanwhile: all preconditions are checked
+        again afterwards. Raises PyshellError if the answer is no.
         """
         console = self._console
         answered = console.compat or console.options.yes
         if answered or not (console.stdin.isatty() and console.err.isatty()):
             return
         disturbed = _sessions_disturbed(self.lio, operations)
+        effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
+        if not effect:
+            return
+        prepare()
         for one in disturbed[:_SESSIONS_NAMED]:
             console.note(f"  {one.session}")
         if len(disturbed) > _SESSIONS_NAMED:
             console.note(f"  and {len(disturbed) - _SESSIONS_NAMED} more")
-        effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
-        if not effect:
-            return
         if reversal is not None:
             verb, _, what = reversal.action.partition(" ")
             effect = f"{verb}es {what} and {effect}"
@@ -304,8 +313,13 @@ class Changes:
         if self.is_dry_run() or (console.options.dry_run and work.effect is None):
             self._foretell_work(work)
             return
+
+        def prepare() -> None:
+            for doubt in work.doubts():
+                console.note(doubt)
+
         if not forced:
-            self._confirm(work.operations(), work.named, asks=work.asks)
+            self._confirm(work.operations(), work.named, asks=work.asks, prepare=prepare)
         try:
             self._work(work, line)
         finally:
@@ -387,7 +401,8 @@ class Changes:
         foreseen = work.foresee() if work.foresee is not None else Lines([])
         operations = work.operations() if self._held() else ()
         dropped = self._dropped(operations, "Would drop")
-        self._console.say(marked([*foreseen.lines, *dropped, *work.would]), work.data)
+        would = () if foreseen.failure is not None else work.would
+        self._console.say(marked([*foreseen.lines, *dropped, *would]), work.data)
         if foreseen.failure is not None:
             raise foreseen.failure
 

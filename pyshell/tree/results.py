@@ -256,6 +256,8 @@ class Work:
     """As `Change.named`."""
     asks: str = ""
     """More that is asked about, as "deletes …"; "" for nothing."""
+    doubts: Callable[[], Sequence[str]] = tuple
+    """Returns what is printed above a question: what of the work will fail."""
     undone_by: list[Operation] = field(default_factory=list)
     """The operations that undo the work, in order: filled by `run` if it has no `effect`."""
     touched: list[str] = field(default_factory=list)

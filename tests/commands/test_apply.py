@@ -725,6 +725,19 @@ def test_a_dry_run_of_a_restore_counts_the_faults_of_the_real_one(early: Pyshell
     assert dry.err.splitlines()[1:4] == real.err.splitlines()[1:4]
     assert "Would create /backstores/ramdisk/scratch [online] (dry run)" in dry.lines
     assert "lee_block" not in dry.out
+    assert "Configuration would be restored" not in dry.out
+
+
+def test_a_question_says_what_of_the_file_cannot_be_restored(early: Pyshell) -> None:
+    early.must("/backstores/ramdisk create other 1M")
+    line = "restoreconfig clear_existing=true"
+    before = early.tree()
+    ran = early(line, stdin="n\n", keyboard=True)
+    dry = early(line, "--dry-run")
+    assert ran.err.splitlines()[:4] == dry.err.splitlines()[:4]
+    assert "restored in part, 3 errors:" in ran.err
+    assert "This removes 1 storage object. Continue? [y/N]" in ran.err
+    assert early.tree() == before
 
 
 def test_apply_of_a_missing_image_file_names_the_command_that_restores_the_rest(

@@ -228,6 +228,16 @@ def test_five_sessions_need_only_a_y(crowded: Pyshell) -> None:
     assert "Continue? [y/N]" in ran.err
 
 
+def test_nothing_is_asked_about_what_cannot_be_done(crowded: Pyshell) -> None:
+    tpg = "/iscsi/iqn.2020-07.com.example:crowd/tpg1"
+    crowded.must("/backstores/block create disk2 /dev/sdb", f"{tpg}/luns create block/disk2")
+    replace = "/backstores/block/disk2 replace dev="
+    ran = crowded(f"{replace}/dev/sda force=true", stdin="n\n", keyboard=True)
+    assert ran.err == "/dev/sda is in use: partitioned.\n"
+    ran = crowded(f"{replace}/dev/sdc", stdin="n\n", keyboard=True)
+    assert "takes a disk from 6 initiators" in ran.err
+
+
 def test_the_label_of_the_host_is_in_every_question(crowded: Pyshell, tmp_path: Path) -> None:
     crowded.must("set global label=PRODUCTION")
     ran = crowded("/iscsi delete iqn.2020-07.com.example:crowd", stdin="\n", keyboard=True)
