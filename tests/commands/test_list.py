@@ -138,6 +138,18 @@ def test_where_chooses_objects(several: Pyshell, where: str, found: list[str]) -
     assert listed(several, "storage_objects", "columns=name", f"where={where}") == found
 
 
+@pytest.mark.parametrize("name", ["one", "ramdisk/one", "/backstores/ramdisk/one"])
+def test_where_knows_the_names_of_storage_objects(several: Pyshell, name: str) -> None:
+    assert listed(several, "luns", "columns=lun", f"where=storage_object={name}") == ["1"]
+    assert listed(several, "luns", "columns=lun", f"where=storage_object!={name}") == ["0"]
+    assert listed(several, "mappings", "columns=lun", f"where=storage_object={name}") == ["1"]
+
+
+def test_where_knows_the_case_of_wwns(several: Pyshell) -> None:
+    where = f"where=initiator={CLIENT.upper()},target={SERVER.upper()}"
+    assert listed(several, "acls", "columns=initiator", where) == [CLIENT]
+
+
 def test_where_knows_flags(several: Pyshell) -> None:
     assert listed(several, "acls", "where=logged_in=true") == []
     assert len(listed(several, "acls", "where=logged_in=no")) == 1

@@ -6,6 +6,7 @@ The command, its help, completion and the manual derive from it.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ class Column:
     kind: RowKind = "text"
     shown: bool = True
     """Whether it is shown if no columns are given."""
+    names: Callable[[Any, Any], bool] = operator.eq
+    """Whether a value of `where=` names this value of the column."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,18 @@ def _of_tpg(tpg: Callable[[Any], Any]) -> dict[str, Column]:
     """Return the columns that name a TPG, given how to get it from an object."""
     return {
         "fabric": Column("such as iscsi", lambda _, one: tpg(one).target.fabric_name, shown=False),
-        "target": Column("WWN of the target", lambda _, one: tpg(one).target.wwn),
+        "target": Column("WWN of the target", lambda _, one: tpg(one).target.wwn, names=_names_wwn),
         "tpg": Column("tag of the TPG", lambda _, one: tpg(one).tag, "number"),
     }
+
+
+def _names_object(found: str, given: str) -> bool:
+    """Return whether a storage object's name is given, with its backstore, as its path or alone."""
+    return found == given.removeprefix("/backstores/") or found.partition("/")[2] == given
+
+
+def _names_wwn(found: str, given: str) -> bool:
+    return found.lower() == given.lower()
 
 
 def _named(place: StorageObject | None) -> str | None:
@@ -84,7 +96,7 @@ KINDS: Mapping[str, Kind] = {
         {
             "path": _path("node ACL"),
             **_of_tpg(lambda acl: acl.tpg),
-            "initiator": Column("WWN of the initiator", lambda _, acl: acl.wwn),
+            "initiator": Column("WWN of the initiator", lambda _, acl: acl.wwn, names=_names_wwn),
             "mappings": Column(
                 "number of mapped LUNs", lambda _, acl: len(listing.mapped_luns(acl)), "number"
             ),
@@ -125,7 +137,9 @@ KINDS: Mapping[str, Kind] = {
             **_of_tpg(lambda lun: lun.tpg),
             "lun": Column("number of the LUN", lambda _, lun: lun.index, "number"),
             "storage_object": Column(
-                "what it exports, as PLUGIN/NAME", lambda facts, lun: _named(facts.exported(lun))
+                "what it exports, as PLUGIN/NAME",
+                lambda facts, lun: _named(facts.exported(lun)),
+                names=_names_object,
             ),
             **_of_storage_object(lambda facts, lun: facts.exported(lun)),
             "mappings": Column(
@@ -146,7 +160,9 @@ KINDS: Mapping[str, Kind] = {
         {
             "path": _path("mapped LUN"),
             **_of_tpg(lambda mapped: mapped.acl.tpg),
-            "initiator": Column("WWN of the initiator", lambda _, mapped: mapped.acl.wwn),
+            "initiator": Column(
+                "WWN of the initiator", lambda _, mapped: mapped.acl.wwn, names=_names_wwn
+            ),
             "mapped_lun": Column(
                 "number of the LUN for the initiator", lambda _, mapped: mapped.index, "number"
             ),
@@ -158,6 +174,7 @@ KINDS: Mapping[str, Kind] = {
             "storage_object": Column(
                 "what it exports, as PLUGIN/NAME",
                 lambda facts, mapped: _named(facts.exported(facts.lun_of(mapped))),
+                names=_names_object,
             ),
             **_of_storage_object(
                 lambda facts, mapped: facts.exported(facts.lun_of(mapped)), shown=False
@@ -186,7 +203,9 @@ KINDS: Mapping[str, Kind] = {
     "sessions": Kind(
         lambda facts: facts.all_sessions,
         {
-            "initiator": Column("WWN of the initiator", lambda _, one: one.initiator),
+            "initiator": Column(
+                "WWN of the initiator", lambda _, one: one.initiator, names=_names_wwn
+            ),
             **_of_tpg(lambda one: one.tpg),
             "state": Column("state of the session", lambda _, one: one.state or sessions.LOGGED_IN),
             "dynamic": Column(
@@ -245,7 +264,7 @@ KINDS: Mapping[str, Kind] = {
         {
             "path": _path("target"),
             "fabric": Column("such as iscsi", lambda _, one: one.fabric_name),
-            "target": Column("WWN of the target", lambda _, one: one.wwn),
+            "target": Column("WWN of the target", lambda _, one: one.wwn, names=_names_wwn),
             "tpgs": Column("number of TPGs", lambda _, one: len(listing.tpgs(one)), "number"),
             "luns": Column(
                 "number of LUNs",

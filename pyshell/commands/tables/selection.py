@@ -91,13 +91,17 @@ def _test(column: Column, name: str, operator: str, given: str) -> Callable[[Any
         return lambda found: pattern.found_in(text_of(found)) == wanted
     if operator in ("=", "!="):
         value, same = (_value(column, given) if given else None), operator == "="
-        return lambda found: (found == value) == same
+        return lambda found: _is(column, found, value) == same
     if column.kind not in ("number", "size"):
         raise UsageError(
             f"'{operator}' compares numbers and sizes.", f"For text: {name}=VALUE or {name}~RE."
         )
     value, fits = _value(column, given), _ORDERS[operator]
     return lambda found: found is not None and fits(found, value)
+
+
+def _is(column: Column, found: Any, value: Any) -> bool:
+    return found is value if None in (found, value) else column.names(found, value)
 
 
 def _value(column: Column, text: str) -> Any:
