@@ -32,7 +32,7 @@ from pyshell.lio.operations.base import (
     flat,
 )
 from pyshell.lio.operations.setters import PauseTpg, Set
-from pyshell.lio.operations.storage import image_file_of
+from pyshell.lio.operations.storage import stays_of_image_file
 from pyshell.records import dataclass
 from pyshell.text import counted
 from pyshell.tree.command import CHANGE, UNDONE_CHANGE, command
@@ -326,7 +326,8 @@ class _Undoing:
         self._every = every
         self._hbas = HbaNumbers(node.lio)
         self._titles = [_titles(done, "Undid", "Would undo") for done in every]
-        self._image_files: dict[str, None] = {}
+        self._stay: dict[str, None] = {}
+        """Sentences on image files, which an undo does not touch."""
         last = every[-1]
         what = f"'{last.line}'" if len(every) == 1 else counted(len(every), "change")
         self._action = f"undo {what}"
@@ -352,7 +353,7 @@ class _Undoing:
 
     def _told(self, found: Change, parts: Sequence[_Part], back: Plan | None) -> Change:
         """Complete a change by what it says."""
-        stay = [f"The image file {file} is kept." for file in self._image_files]
+        stay = list(self._stay)
         done, would = ([title[n] for title in self._titles] for n in (0, 1))
         objects = change_text.touched(self._node.lio, back) if back is not None else []
 
@@ -401,10 +402,10 @@ class _Undoing:
         if _has_preferences(done):
             return self._of_preferences(done)
         every = list(flat(done.operations(self._hbas)))
-        operations = _needed([one for one in every if image_file_of(one) is None])
+        operations = _needed([one for one in every if stays_of_image_file(one) is None])
         refuse_clustered(self._node, operations, self._skip(done))
-        files = (found for one in every if (found := image_file_of(one)) is not None)
-        self._image_files.update(dict.fromkeys(files))
+        stay = (found for one in every if (found := stays_of_image_file(one)) is not None)
+        self._stay.update(dict.fromkeys(stay))
 
         def keep(inverses: list[Operation], by: int) -> None:
             kept = _encoded(inverses, operations)

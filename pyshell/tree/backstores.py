@@ -30,7 +30,7 @@ from pyshell.tree.command import (
 )
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
-from pyshell.tree.storage_object import StorageObjectNode
+from pyshell.tree.storage_object import StorageObjectNode, may_run_out
 
 NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
 Discard = Annotated[
@@ -327,9 +327,8 @@ class FileioNode(BackstoreNode):
         free = self.lio.machine.free_space(path)
         if not sparse:
             return f"{path} takes all its space now, {size_text(free)} were free there."
-        if free < size:
-            return f"{path} is sparse and only {size_text(free)} are free there: it may run out."
-        return f"{path} is sparse, {size_text(free)} are free there."
+        enough = f"{path} is sparse, {size_text(free)} are free there."
+        return may_run_out(path, free, size) or enough
 
     def _refuse_shared(self, path: str, new: StorageObject) -> None:
         wanted = os.path.realpath(self.lio.machine.host_file(path))

@@ -379,17 +379,27 @@ def _resize_file(
     if wanted < BLOCK:
         raise UsageError(f"A disk has at least one block of {BLOCK} bytes")
     operations: list[Operation] = []
+    allocated = status.st_blocks * 512
+    sparse = allocated < status.st_size
     if wanted > status.st_size:
-        sparse = status.st_blocks * 512 < status.st_size
         operations.append(GrowImageFile(found.device, wanted, sparse))
     operations.append(SetImageSize(place, wanted, said=_has_now(lio, place, wanted)))
-    return Change(operations)
+    note = may_run_out(found.device, lio.machine.free_space(found.device), wanted - allocated)
+    return Change(operations, note=note if sparse else "")
+
+
+def may_run_out(path: str, free: int, needed: int) -> str:
+    """Return a note on a sparse image file that has not enough space, else ""."""
+    if free >= needed:
+        return ""
+    return f"{path} is sparse and only {size_text(free)} are free there: it may run out."
 
 
 def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:
     if size is not None and wanted < size and not force:
         raise UsageError(
-            f"{place} has {size} bytes: {wanted} would truncate data that initiators wrote",
+            f"{place} has {size_text(size)} ({size} bytes): {size_text(wanted)} ({wanted} bytes)"
+            " would truncate data that initiators wrote",
             "force=true exports less; the file keeps its length.",
         )
 

@@ -448,6 +448,15 @@ def test_a_filled_file_stays_filled(pyshell: Pyshell) -> None:
     assert image.stat().st_size == 2 * MEBIBYTE
 
 
+def test_a_sparse_file_larger_than_its_file_system_is_noted(pyshell: Pyshell, image: Path) -> None:
+    ran = pyshell.line(f"{DISK} resize 1P")
+    assert ran.status == 0
+    assert "image.img is sparse and only" in ran.err
+    assert "it may run out" in ran.err
+    assert "The image file /srv/image.img keeps its length." in pyshell.must("undo")
+    assert "sparse" not in pyshell.line(f"{DISK} resize 16M force=true").err
+
+
 def test_a_file_is_never_cut(pyshell: Pyshell, image: Path) -> None:
     ran = pyshell.line(f"{DISK} resize 8M")
     assert (ran.status, ran.out) == (2, "")

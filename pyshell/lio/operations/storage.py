@@ -380,10 +380,12 @@ def _must_fit(lio: Lio, path: str, size: int) -> None:
         raise PyshellError(f"{path} needs {size_text(size)} more, {size_text(free)} are free there")
 
 
-def image_file_of(operation: Operation) -> str | None:
-    """Return the path of the image file that an operation removes or cuts, None for any other."""
-    if isinstance(operation, RemoveImageFile | _CutImageFile):
-        return operation.path
+def stays_of_image_file(operation: Operation) -> str | None:
+    """Return what an undo says if it omits an operation that removes or truncates an image file."""
+    if isinstance(operation, RemoveImageFile):
+        return f"The image file {operation.path} is kept."
+    if isinstance(operation, _CutImageFile):
+        return f"The image file {operation.path} keeps its length."
     return None
 
 
