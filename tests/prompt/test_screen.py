@@ -188,7 +188,7 @@ def test_ux_row_9_and_field_failure_45_a_cut_is_asked_about(served: Pyshell, ans
         screen.prompt()
         screen.type(DELETE + ENTER)
         shown = screen.see("Continue? [y/N]")
-        assert f"{CLIENT} at {SERVER}/tpg1, from 192.168.56.105" in shown
+        assert f"{CLIENT} at {SERVER}/tpg1, from 192.168.56.105" in " ".join(shown.split())
         assert f"takes LUN 0 from {CLIENT}" in shown
         screen.type(answer)
         screen.see("Nothing was changed.")
