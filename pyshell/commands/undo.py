@@ -10,7 +10,6 @@ from pyshell.commands import change_text, cluster_control, confirm
 from pyshell.commands.apply import brought
 from pyshell.commands.diff import RUNNING, items_of
 from pyshell.commands.parameters import preferences
-from pyshell.commands.undo_alone import require_independent
 from pyshell.config import store
 from pyshell.config.document_file import typed
 from pyshell.config.model import items
@@ -119,6 +118,8 @@ def undo(
 
 def _undone_alone(node: Node, number: int) -> Change:
     """Undo a change, and keep later ones. Raises ConflictError if one of them depends on it."""
+    from pyshell.commands.undo_alone import require_independent  # most undo all later ones
+
     if unconfirmed.is_recorded(node.lio) and _Timed(node).number is not None:
         raise ConflictError(
             "A change is not confirmed yet.", "Run 'confirm' to keep it, or 'undo' to revert it."
