@@ -17,7 +17,7 @@ gc.set_threshold(100_000)
 
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
-from pyshell.host.programs import EXPIRE, EXPIRE_AFTER
+from pyshell.host import EXPIRE, EXPIRE_AFTER
 from pyshell.render import error_lines
 from pyshell.shell.options import (
     BOOT,

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyshell.errors import UsageError
+from pyshell.expressions import expression
 
 if TYPE_CHECKING:
     import ipaddress
@@ -35,28 +36,28 @@ SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 MASK = "********"
 """Shown instead of a secret."""
 
-_IQN = re.compile(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
-_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
-_AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+_IQN = expression(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
+_LEADING_ZEROS = expression(r"\b0+(?=[0-9])")
+_AUTHORITY = expression(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # RFC 3722 also allows letters of other scripts; `plain` limits them.
-_BAD_IN_IQN = re.compile(r"[\x20-\x7e](?<![a-z0-9.:-])")
-_WHOLE = re.compile(r"[0-9]{1,20}")
-_DURATION = re.compile(
+_BAD_IN_IQN = expression(r"[\x20-\x7e](?<![a-z0-9.:-])")
+_WHOLE = expression(r"[0-9]{1,20}")
+_DURATION = expression(
     r"(?:([0-9]{1,9})[ \t]*h)?[ \t]*(?:([0-9]{1,9})[ \t]*m(?:in)?)?[ \t]*"
     r"(?:([0-9]{1,9})[ \t]*(?:s|sec)?)?",
     re.IGNORECASE | re.ASCII,
 )
-_SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
+_SIZE = expression(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
 # Controls, ends of lines, and bidirectional controls.
-_NOT_IN_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
+_NOT_IN_A_VALUE = expression(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_SETTING = expression(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
-_ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+_ZONE = expression(r"[A-Za-z0-9_.:@-]{1,15}")
 # RFC 952 and 1123: labels of letters, digits and inner hyphens, without a dot at the end.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
-_NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
+_HOST = expression(rf"{_LABEL}(?:\.{_LABEL})*")
+_USER = expression(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+_NUMBER_AT_END = expression(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 HOST_MAX = 253
 _UNIT_NAMES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -120,7 +121,7 @@ def plain(text: str, what: str) -> str:
     )
 
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = expression(r"[^\W\d_]+")
 _SCRIPTS = {
     "LATIN": "Latin",
     "GREEK": "Greek",
@@ -229,9 +230,9 @@ _FORMS = {
     "free": "any name without blanks and slashes",
 }
 _HEX = {
-    "naa": re.compile(r"[12356c-f][0-9a-f]{15}"),
-    "eui": re.compile(r"[0-9a-f]{16}"),
-    "ib": re.compile(r"[0-9a-f]{32}"),
+    "naa": expression(r"[12356c-f][0-9a-f]{15}"),
+    "eui": expression(r"[0-9a-f]{16}"),
+    "ib": expression(r"[0-9a-f]{32}"),
 }
 
 

@@ -11,12 +11,13 @@ import re
 import shlex
 from typing import Any
 
+from pyshell.expressions import expression
 from pyshell.names import SECRET_NAMES
 
 SHELL_OPERATORS = frozenset({">", ">>", "<<", "|", "||", "&", "&&", ";"})
-NAMED = re.compile(r"[A-Za-z0-9_-]+=")
+NAMED = expression(r"[A-Za-z0-9_-]+=")
 """How a NAME=VALUE word begins."""
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
+_PLAIN = expression(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 """Needs no quotes in a line of pyshell; only the brackets do in a shell."""
 
 

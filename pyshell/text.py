@@ -9,23 +9,24 @@ bidirectional controls, which change the order of characters; and invisible char
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from pyshell.expressions import expression
+
 ELLIPSIS = "…"
 _GAP = "  "
-_COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
-_COLUMNS = re.compile(r"\s*(?:\S+(?: \S+)*\s{2,})*")
+_COLUMN = expression(r"\s*\S.*?\s{2,}|\s+")
+_COLUMNS = expression(r"\s*(?:\S+(?: \S+)*\s{2,})*")
 _COMMAND = "    "
-_WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
+_WORD = expression(r"[(\[]?'[^']*'\S*|\S+")
 # Invisible characters that Unicode calls printable: fillers, joiners, variation selectors.
 _INVISIBLE = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef"
 )
-_MAY_BE_UNSAFE = re.compile(f"[^\x20-\x7e\xa1-\xac\xae-\u02ff]|[{_INVISIBLE}]")
-_IS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+_MAY_BE_UNSAFE = expression(f"[^\x20-\x7e\xa1-\xac\xae-\u02ff]|[{_INVISIBLE}]")
+_IS_INVISIBLE = expression(f"[{_INVISIBLE}]")
 _MIN_PART = 3
 """How many characters of a name identify it, if no other name contains them."""
 
@@ -267,9 +268,21 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
     `cutoff` is difflib's: 1 accepts equal names only, 0 accepts any.
     """
+    names = list(known)
+    if word in names:
+        return word
+    near = [name for name in names if _may_be_near(word, name, cutoff)]
+    if not near:
+        return None
     import difflib  # only a mistyped name needs it
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    return next(iter(difflib.get_close_matches(word, near, n=1, cutoff=cutoff)), None)
+
+
+def _may_be_near(word: str, name: str, cutoff: float) -> bool:
+    """Return whether enough characters are the same, as difflib asks first."""
+    common = sum(min(word.count(one), name.count(one)) for one in set(word))
+    return not word or 2 * common >= cutoff * (len(word) + len(name))
 
 
 def likely(word: str, known: Iterable[str]) -> str | None:

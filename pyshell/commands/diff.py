@@ -25,6 +25,7 @@ from pyshell.config.store import clustered, revisions, unconfirmed
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.config.store.clustered import Clustered
 from pyshell.errors import NotFoundError, PyshellError, UsageError, os_errors
+from pyshell.expressions import expression
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
@@ -400,7 +401,7 @@ def items_of(node: Node, word: str) -> Items:
     return items(read_document(node, word, trusted=False)[0], node.lio.root)
 
 
-_ON_HOST = re.compile(
+_ON_HOST = expression(
     r"((?:[^@:/]*@)?(?:\[[^]/]*\]|[^@:/]+)):(|running|saved|[0-9]+|/.*)", re.DOTALL
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +23,7 @@ from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Place, Positions, Problem, placed
 from pyshell.config.running import read_running
 from pyshell.errors import ConflictError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, normal_path
@@ -34,7 +34,7 @@ from pyshell.tree.command import DEADLINE, DEADLINE_HELP, PATH, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Edit, Edited, Result
 
-_INDEX = re.compile(r"\[\d+\]")
+_INDEX = expression(r"\[\d+\]")
 _TEXT = "The text"
 """What errors call the edited text."""
 

@@ -15,6 +15,7 @@ from pyshell.config.store import change_log, moment
 from pyshell.config.store import undo as journal
 from pyshell.config.store.change_log import ChangeLog, Entry
 from pyshell.errors import PyshellError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio import Lio
 from pyshell.names import whole
 from pyshell.records import dataclass, replace
@@ -24,8 +25,8 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Result, Row, RowKind, Rows
 
 UNDONE = "undone"
-_AGO = re.compile(r"([0-9]{1,6})[ \t]*(s|sec|m|min|h|d|w)", re.IGNORECASE | re.ASCII)
-_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?", re.ASCII)
+_AGO = expression(r"([0-9]{1,6})[ \t]*(s|sec|m|min|h|d|w)", re.IGNORECASE | re.ASCII)
+_CLOCK = expression(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAYS = {"today": 0, "yesterday": 1}
 # Each with the unit that it is exact to.

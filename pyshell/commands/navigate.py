@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.expressions import expression
 from pyshell.names import plain
 from pyshell.tree.command import CD_PATH, PATH, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Go, Leave, Lines, Nothing, Pick, Preference, Result, Tree
 
-_BOOKMARK = re.compile(r"[\w.:-]+")
+_BOOKMARK = expression(r"[\w.:-]+")
 """A name that `@NAME` can hold: no slash, blank or `*`."""
 
 

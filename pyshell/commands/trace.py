@@ -13,6 +13,7 @@ from pyshell.commands.share.sharing import initiator_named
 from pyshell.doctor import access, hops, pyshell
 from pyshell.doctor.hops import Hop, Question, Trace
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.expressions import expression
 from pyshell.host import BY_ID
 from pyshell.lio import Lio, listing, statistics, storage_info
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
@@ -23,13 +24,13 @@ from pyshell.tree.luns import nearest, storage_object_on
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
-_NAA = re.compile(r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})", re.IGNORECASE)
+_NAA = expression(r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})", re.IGNORECASE)
 """A disk's NAA identifier as initiators show it: udev, multipath, Windows, ESXi."""
 _SHORTEST_SERIAL = 8
 """Characters that a serial number needs to be found in a longer name."""
 _STATUS, _NAME = len("unknown"), len("storage object")
 """Widths of columns."""
-_PART = re.compile(r"-part\d+$")
+_PART = expression(r"-part\d+$")
 
 
 @command(

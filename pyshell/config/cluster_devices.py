@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from pyshell.expressions import expression
 from pyshell.records import dataclass
 
 DRBD, LVM, ZFS = "drbd", "lvm", "zfs"
@@ -16,12 +17,12 @@ SYSTEM_ID, LVMLOCKD = "system_id", "lvmlockd"
 NETWORK_HANDLERS = frozenset({"rbd", "glfs"})
 """Handlers of tcmu-runner whose configuration names storage that all nodes reach."""
 FENCED = "only fencing protects it"
-_DRBD = re.compile(r"/dev/drbd/by-res/([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:/[0-9]+)?")
-_ZVOL = re.compile(r"/dev/zvol/([A-Za-z][A-Za-z0-9_.:-]*)/[A-Za-z0-9_.:/-]+")
-_LV = re.compile(r"/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)")
+_DRBD = expression(r"/dev/drbd/by-res/([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:/[0-9]+)?")
+_ZVOL = expression(r"/dev/zvol/([A-Za-z][A-Za-z0-9_.:-]*)/[A-Za-z0-9_.:/-]+")
+_LV = expression(r"/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)")
 # The device mapper doubles the hyphens of both names.
-_MAPPED = re.compile(r"/dev/mapper/(?!mpath)((?:[A-Za-z0-9_+.]|--)+)-((?:[A-Za-z0-9_+.]|--)+)")
-_OPENED = re.compile(r"/dev/mapper/(luks|crypt|dm_crypt)-.+")
+_MAPPED = expression(r"/dev/mapper/(?!mpath)((?:[A-Za-z0-9_+.]|--)+)-((?:[A-Za-z0-9_+.]|--)+)")
+_OPENED = expression(r"/dev/mapper/(luks|crypt|dm_crypt)-.+")
 _SHARED = {
     re.compile(r"/dev/disk/by-id/.+"): "all nodes must see this disk",
     re.compile(r"/dev/rbd/.+"): "all nodes must map this image, as rbdmap does",
@@ -29,7 +30,7 @@ _SHARED = {
         "all nodes must see this disk, by multipath without user_friendly_names"
     ),
 }
-_BY_DATA = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/.+")
+_BY_DATA = expression(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/.+")
 _DIFFERS = "can be another device on another node"
 _NO_GROUPS = frozenset({
     ".", "..", "block", "bsg", "bus", "cciss", "char", "cpu", "disk", "dma_heap", "dri", "drbd",

@@ -8,7 +8,6 @@ combines the validators of all keys to one, and keeps the place of each problem.
 from __future__ import annotations
 
 import functools
-import re
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -27,11 +26,12 @@ from voluptuous import (
 
 from pyshell.config.document import Document
 from pyshell.config.positions import Place
+from pyshell.expressions import expression
 
 Validator = Callable[[Any], Any]
 """Returns the converted value, or raises Invalid."""
 
-_WHOLE = re.compile(r"([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?")
+_WHOLE = expression(r"([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?")
 _FLAGS = {
     **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True),
     **dict.fromkeys(("0", "off", "f", "false", "n", "no"), False),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 from pyshell.errors import PyshellError
+from pyshell.expressions import expression
 from pyshell.records import dataclass
 from pyshell.text import one_line
 
@@ -17,8 +18,8 @@ Place = tuple[int | str, ...]
 """The keys and indexes that lead from the top to a value."""
 
 _DECODER = json.JSONDecoder()
-_GAP = re.compile(r"[ \t\r\n,:]*")
-_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_GAP = expression(r"[ \t\r\n,:]*")
+_PLAIN_KEY = expression(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ _T = TypeVar("_T")
 Level = Literal["error", "warning"]
 
 
-UNFIT = re.compile("[\0\ud800-\udfff]")
+UNFIT = expression("[\0\ud800-\udfff]")
 """Characters that no file name and no kernel accepts; reported with the wrong types."""
 
 

@@ -9,7 +9,6 @@ their secrets equal any value.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from pyshell.config.document import Document, located
 from pyshell.config.positions import as_clause
 from pyshell.errors import PyshellError
+from pyshell.expressions import expression
 from pyshell.files import reading
 
 SUFFIX = "_file"
@@ -30,7 +30,7 @@ _KEYS = {
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
 """Maximum size of a secret's file in bytes."""
-_NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_NOT_IN_A_FILE_NAME = expression(r"[^A-Za-z0-9._-]+")
 
 
 def secrets(document: Document) -> Iterator[tuple[str, dict[str, Any], str]]:

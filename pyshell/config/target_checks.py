@@ -7,7 +7,6 @@ No message contains a secret.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -27,6 +26,7 @@ from pyshell.config.positions import (
 )
 from pyshell.config.references import SUFFIX, read_secret
 from pyshell.errors import UsageError
+from pyshell.expressions import expression
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
@@ -37,7 +37,7 @@ from pyshell.text import did_you_mean
 MOVING_ADDRESS = "Give the address that moves with the target."
 _PATH_PARTS = 3
 _ALIAS_MAX = 255
-_TAKEN = re.compile(r"alua_tg_pt_|(statistics|write_protect)$")
+_TAKEN = expression(r"alua_tg_pt_|(statistics|write_protect)$")
 """Names in the folder of a LUN or mapped LUN that the kernel uses itself."""
 _DEPTH_MAX = 512
 

@@ -19,6 +19,7 @@ from pyshell.config.running import read_running
 from pyshell.config.store import State, change_log, clustered, revisions, unconfirmed
 from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.errors import PyshellError
+from pyshell.expressions import expression
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.host.programs import OTHERS_RESTORE, RESTORE
@@ -27,7 +28,7 @@ from pyshell.lio.identifiers import StorageObject
 from pyshell.quoting import shell_word
 from pyshell.text import listed
 
-_PLAIN_PATH = re.compile(r"/[\w/.:@+-]+", re.ASCII)
+_PLAIN_PATH = expression(r"/[\w/.:@+-]+", re.ASCII)
 """Paths that sed's pattern can hold; `.` stands for any character there."""
 _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 

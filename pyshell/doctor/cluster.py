@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,12 +21,13 @@ from pyshell.config.running import read_running
 from pyshell.config.store import clustered
 from pyshell.doctor import Finding, error, info, pyshell, unseen, warning
 from pyshell.errors import PyshellError
+from pyshell.expressions import expression
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio
 from pyshell.quoting import shell_word
 from pyshell.text import counted, listed
 
-_PUBLISHED = re.compile(r'\bhost="([^"]+)" value="([0-9a-f]{64})"')
+_PUBLISHED = expression(r'\bhost="([^"]+)" value="([0-9a-f]{64})"')
 _SHOWN = 3
 _CHECKED = validate.Scope(cluster=True, alone=False)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyshell.doctor import Finding, error, pyshell, unseen, warning, why_unknown
+from pyshell.expressions import expression
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import Portal
@@ -118,7 +119,7 @@ def without_route(sender: Sender, route: procnet.Route) -> Finding | None:
 _UFW = "/etc/ufw/ufw.conf"
 _UFW_RULES = {4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules"}
 _SOME = "it accepts some senders or interfaces only: check that initiators are among them"
-_ZONE = re.compile(r"[A-Za-z0-9_.-]+")
+_ZONE = expression(r"[A-Za-z0-9_.-]+")
 # The ports of portals, each with the paths of the portals.
 Ports = Mapping[int, tuple[str, ...]]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pyshell.errors import NotPermittedError, PyshellError, file_errors
+from pyshell.expressions import expression
 from pyshell.files import paths
 from pyshell.records import dataclass
 
@@ -28,8 +29,8 @@ LARGE = 256 << 20
 """The largest size in bytes of a configuration: twice that of 1,000 LUNs for 1,000 initiators."""
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
-_NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
-_DESCRIPTOR = re.compile(r"/(dev|proc/self)/fd/[0-9]+")
+_NUMBERED = expression(r"([1-9][0-9]{0,9})\.json")
+_DESCRIPTOR = expression(r"/(dev|proc/self)/fd/[0-9]+")
 STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 """The names of standard input as a file."""
 DEPTH_MAX = 100
@@ -39,13 +40,13 @@ DIGITS_MAX = 40
 
 _CHUNK = 1 << 20
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_MANY_DIGITS = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]|-?[0-9][-+.0-9eE]*|-?[A-Za-z]+', re.DOTALL)
-_LAST_COMMA = re.compile(r"(?<=[^\[{:,\s]),[ \t\r\n]*(?=[\]}])")
+_MANY_DIGITS = expression(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
+_TOKEN = expression(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]|-?[0-9][-+.0-9eE]*|-?[A-Za-z]+', re.DOTALL)
+_LAST_COMMA = expression(r"(?<=[^\[{:,\s]),[ \t\r\n]*(?=[\]}])")
 _NO_BRACKET = bytes(set(range(256)) - set(_STEP))
 # U+DC80 to U+DCFF stand for bytes that are not UTF-8: names in configfs may contain them.
-_BAD = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
-_SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
+_BAD = expression("[\0\ud800-\udc7f\udd00-\udfff]")
+_SUSPICIOUS = expression(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
 
 
 class TooLargeError(PyshellError):

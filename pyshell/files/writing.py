@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from pyshell.errors import ConflictError, file_errors, os_errors
+from pyshell.expressions import expression
 from pyshell.files import paths
 from pyshell.files.paths import Place, resolved
 from pyshell.quoting import shell_word
@@ -27,7 +27,7 @@ _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXISTING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-_LEFT = re.compile(r"\.pyshell\.([0-9]{1,10})(\.[0-9a-f]{16})?\.new")
+_LEFT = expression(r"\.pyshell\.([0-9]{1,10})(\.[0-9a-f]{16})?\.new")
 
 
 def replace(path: Path, data: bytes, *, private: bool = True) -> None:

@@ -5,9 +5,7 @@ services and handlers.
 
 from __future__ import annotations
 
-import lzma
 import os
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +13,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from pyshell.expressions import expression
 from pyshell.records import dataclass
 
 BY_ID = "/dev/disk/by-id/"
+EXPIRE, EXPIRE_AFTER = "--expire", "--expire-after"
+"""Options for timers alone: see `pyshell.shell.expiry`."""
 # SCSI peripheral device types, and what administrators call them.
 DISK, TAPE, ZONED_DISK = 0, 1, 0x14
 _TYPE_NAMES = {0: "disk", 1: "tape", 5: "CD-ROM", 7: "optical disk", 8: "changer", 0x14: "disk"}
-_HCTL = re.compile(r"\d+:\d+:\d+:\d+")
-_RELEASE = re.compile(r"(\d+)\.(\d+)")
+_HCTL = expression(r"\d+:\d+:\d+:\d+")
+_RELEASE = expression(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,8 @@ class Machine(ABC):
         release = _RELEASE.match(self.kernel_release())
         if release is None or (int(release[1]), int(release[2])) >= (6, 17):
             return True
+        import lzma  # few commands ask this
+
         module = (self.ask("modinfo", "-n", "target_core_iblock") or "").strip()
         try:
             content = self.host_file(module).read_bytes()

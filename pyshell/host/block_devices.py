@@ -9,6 +9,7 @@ import os
 import re
 import stat
 
+from pyshell.expressions import expression
 from pyshell.host import (
     BY_ID,
     DISK,
@@ -27,7 +28,7 @@ _CACHES = {"write back": True, "write through": False}
 _SECTOR = 512  # sysfs counts sizes in sectors of 512 bytes, whatever the device's own are
 # Names that identify the disk itself, best first; others may name the path to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
-_MOVING = re.compile(
+_MOVING = expression(
     r"/dev/((sd|vd|xvd|hd)[a-z]+\d*|nvme\d+n\d+(p\d+)?|md\d+(p\d+)?|dm-\d+|loop\d+(p\d+)?"
     r"|sr\d+|s?r?g\d+|n?st\d+|mmcblk\d+(p\d+)?|z?r(am|bd)\d+(p\d+)?|nbd\d+(p\d+)?)",
     re.ASCII,

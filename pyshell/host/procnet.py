@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyshell import names
+from pyshell.expressions import expression
 from pyshell.host import Machine
 from pyshell.records import dataclass
 
 _LISTENING, _ESTABLISHED = "0A", "01"
-_LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
+_LOCAL = expression(r"\|-- (\S+)\n\s+/32 host LOCAL")
 _IPV6_FIELDS = 6  # address, index, prefix length, scope, flags, interface
 _REJECTS = 0x200  # RTF_REJECT: a route of type unreachable, prohibit or blackhole
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pyshell
 from pyshell.errors import NotFoundError, PyshellError, os_errors
+from pyshell.host import EXPIRE, EXPIRE_AFTER
 
 _ASK_SECONDS = 10
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -147,10 +148,6 @@ def _pyshell(*arguments: str) -> list[str]:
     """Return the command line of this pyshell, by absolute paths."""
     package_folder = str(Path(pyshell.__file__).resolve().parents[1])
     return [sys.executable, "-I", "-c", _START, package_folder, *arguments]
-
-
-EXPIRE, EXPIRE_AFTER = "--expire", "--expire-after"
-"""Options for timers alone: see `pyshell.shell.expiry`."""
 
 
 def start_detached_timer(delays: Sequence[int], words: Sequence[str]) -> None:

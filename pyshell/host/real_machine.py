@@ -20,7 +20,6 @@ from pyshell.host import (
     block_devices,
     handlers,
     procnet,
-    programs,
 )
 
 _MODULE_LISTS = ("modules.dep", "modules.builtin")
@@ -39,9 +38,11 @@ _PUNCH_HOLES = frozenset(
 
 
 class RealMachine(Machine):
-    """The host that this process runs on."""
+    """The host that this process runs on.
 
-    ask = staticmethod(programs.ask)
+    `programs`, which starts processes, is imported late: most commands start none.
+    """
+
     block_device = staticmethod(block_devices.block_device)
     scsi_device = staticmethod(block_devices.scsi_device)
     in_use = staticmethod(block_devices.in_use)
@@ -53,7 +54,6 @@ class RealMachine(Machine):
     user_handlers = staticmethod(handlers.running)
     check_config = staticmethod(handlers.check_config)
     change_medium = staticmethod(handlers.change_medium)
-    log = staticmethod(programs.log)
 
     def host_file(self, path: str) -> Path:
         return Path(path)
@@ -85,21 +85,39 @@ class RealMachine(Machine):
         present = loadable_modules(modules.values())
         return frozenset(fabric for fabric, module in modules.items() if module in present)
 
+    def ask(self, *command: str) -> str | None:
+        from pyshell.host import programs
+
+        return programs.ask(*command)
+
+    def log(self, text: str) -> None:
+        from pyshell.host import programs
+
+        programs.log(text)
+
     def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        from pyshell.host import programs
+
         if os.path.isdir(_SYSTEMD_RUNS):
             programs.Systemd().start_timer(unit, delays, words)
         else:
             programs.start_detached_timer(delays, words)
 
     def stop_timer(self, unit: str) -> None:
+        from pyshell.host import programs
+
         if os.path.isdir(_SYSTEMD_RUNS):
             programs.Systemd().stop_timer(unit)
 
     def announce(self, text: str) -> None:
+        from pyshell.host import programs
+
         self.log(text)
         programs.write_to_all(f"pyshell: {text}")
 
     def services(self) -> Services:
+        from pyshell.host import programs
+
         return programs.Systemd()
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.files import writing
-from pyshell.host import Machine, programs
+from pyshell.host import Machine
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
@@ -262,6 +262,8 @@ def _ready() -> None:
                 " it.",
                 "Run pyshell as root.",
             )
+        from pyshell.host import programs  # mostly, it is loaded
+
         if not os.path.ismount("/sys/kernel/config"):
             if not os.path.isdir("/sys/kernel/config"):
                 programs.run_checked("modprobe", "configfs")

@@ -10,12 +10,12 @@ import contextlib
 import errno
 import functools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio import Lio
 from pyshell.lio.configfs import CONFIGFS, folders, links, text_or_none
 from pyshell.lio.fabrics import NOT_TARGETS, Fabric, fabric, known
@@ -37,9 +37,9 @@ from pyshell.lio.identifiers import (
 from pyshell.names import whole
 from pyshell.records import replace
 
-_HBA = re.compile(r"(.+)_(\d+)")
+_HBA = expression(r"(.+)_(\d+)")
 _BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
-_ENDS_IN_NUMBER = re.compile(r"(.*?)(\d+)")
+_ENDS_IN_NUMBER = expression(r"(.*?)(\d+)")
 
 
 def hbas(lio: Lio) -> Iterator[tuple[str, int]]:

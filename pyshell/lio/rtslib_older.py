@@ -18,7 +18,6 @@ from __future__ import annotations
 import glob
 import inspect
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -26,13 +25,14 @@ from typing import Any
 import rtslib_fb
 from rtslib_fb import alua, fabric, node, root, target, tcm, utils
 
+from pyshell.expressions import expression
 from pyshell.lio import rtslib_files
 
 WITHOUT_PATHLIB = not hasattr(tcm, "Path")
 NotInCFSError: type[Exception] = getattr(rtslib_fb, "RTSLibNotInCFSError", None) or (
     rtslib_fb.RTSLibNotInCFS
 )
-_NOT_CREATED = re.compile(r"Could not create \w+ in configFS")
+_NOT_CREATED = expression(r"Could not create \w+ in configFS")
 _SG = "/sys/class/scsi_generic"
 
 

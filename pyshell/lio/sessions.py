@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 
+from pyshell.expressions import expression
 from pyshell.host import Machine, file_text, procnet
 from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
@@ -24,11 +25,11 @@ from pyshell.records import dataclass, replace
 
 LOGGED_IN = "LOGGED_IN"
 NEXUS = "Nexus"
-_SID = re.compile(r" *([0-9]{1,20})\b")
-_ISID = re.compile(r"ISID: *0x((?:[0-9a-fA-F]{2} ?){6})")
-_KIND = re.compile(r"SessionType: *([A-Za-z]+)")
-_STATE = re.compile(r"Session State: *TARG_SESS_STATE_([A-Z_]+)")
-_CONNECTION = re.compile(
+_SID = expression(r" *([0-9]{1,20})\b")
+_ISID = expression(r"ISID: *0x((?:[0-9a-fA-F]{2} ?){6})")
+_KIND = expression(r"SessionType: *([A-Za-z]+)")
+_STATE = expression(r"Session State: *TARG_SESS_STATE_([A-Z_]+)")
+_CONNECTION = expression(
     r"^CID: *([0-9]{1,20}) +Connection State: *TARG_CONN_STATE_([A-Z0-9_]+)[^\n]*"
     r"(?:\n *Address +([^ \n]+) +([A-Za-z]+))?",
     re.MULTILINE,
@@ -377,16 +378,16 @@ CHAP_MISSING, CHAP_UNSET, CHAP_NAME, CHAP_SECRET = (
 CHAP = (CHAP_MISSING, CHAP_UNSET, CHAP_NAME, CHAP_SECRET)
 LOGIN_FAILED = "iSCSI Login negotiation failed."
 _REFUSAL_TEXTS = {
-    UNAUTHORIZED: re.compile(
+    UNAUTHORIZED: expression(
         r"iSCSI Initiator Node: (\S+) is not authorized to access iSCSI target portal group"
     ),
-    DISABLED: re.compile(r"Unable to locate Target Portal Group on "),
-    CHAP_MISSING: re.compile(
+    DISABLED: expression(r"Unable to locate Target Portal Group on "),
+    CHAP_MISSING: expression(
         r"(?:Initiator sent AuthMethod=None but|, and the) Target is enforcing"
     ),
-    CHAP_UNSET: re.compile(r"CHAP user or password not set for Initiator ACL"),
-    CHAP_NAME: re.compile(r"CHAP_N values do not match!"),
-    CHAP_SECRET: re.compile(r"Security negotiation failed\."),
+    CHAP_UNSET: expression(r"CHAP user or password not set for Initiator ACL"),
+    CHAP_NAME: expression(r"CHAP_N values do not match!"),
+    CHAP_SECRET: expression(r"Security negotiation failed\."),
 }
 """By reason, the more precise first."""
 _JOURNAL_LINES = 10_000

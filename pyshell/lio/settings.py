@@ -34,6 +34,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import PyshellError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio.configfs import Kernel, files, text_or_none
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -84,8 +85,8 @@ UNEXPORTED = "unexported"
 _TRUE = frozenset({"1", "true", "yes", "on", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "disable", "disabled"})
 _U32_MAX = 2**32 - 1
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_OUI = re.compile(r"0x([0-9a-f]{1,6})|([0-9a-f]{2})([:-]?)([0-9a-f]{2})\3([0-9a-f]{2})", re.I)
+_WHOLE = expression(r"[+-]?[0-9]+")
+_OUI = expression(r"0x([0-9a-f]{1,6})|([0-9a-f]{2})([:-]?)([0-9a-f]{2})\3([0-9a-f]{2})", re.I)
 _AS_CREATED: Mapping[str, tuple[str, ...]] = {
     "emulate_model_alias": ("block", "fileio", "ramdisk", "user"),
     "emulate_tpu": ("block", "fileio"),

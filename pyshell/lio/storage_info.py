@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pyshell.errors import NotFoundError
+from pyshell.expressions import expression
 from pyshell.host import BY_ID, BlockDevice, file_text
 from pyshell.lio import Lio, installed, listing, settings
 from pyshell.lio.configfs import Kernel, is_on, page_size, text_or_none
@@ -21,14 +22,14 @@ from pyshell.records import dataclass
 from pyshell.text import listed
 
 _ACTIVE = "Status: ACTIVATED"
-_PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
-_CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
-_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
+_PAGES = expression(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
+_CONFIG = expression(r"\bConfig: (.*?) Size: \d")
+_NOT_HEX = expression(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
 _COMPANY = "0x001405"
 _SCSI_ID_TYPES = {"naa": "3", "eui": "2"}
 """What stands before an id in udev's names: the type of the designator in SPC-4."""
-_NOT_UDEV = re.compile(r"[^\w#+\-.:=@/]", re.ASCII)
+_NOT_UDEV = expression(r"[^\w#+\-.:=@/]", re.ASCII)
 _SECTOR = 512
 IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
 """Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from pyshell.errors import PyshellError
+from pyshell.expressions import expression
 from pyshell.files import reading, writing
 from pyshell.host import editor
 
-_FILE = re.compile(r"line\.([0-9]{1,10})\.txt")
+_FILE = expression(r"line\.([0-9]{1,10})\.txt")
 
 
 def edited(line: str, folder: Path) -> str:

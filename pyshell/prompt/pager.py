@@ -7,17 +7,17 @@ The built-in pager moves both ways and searches. If `$PAGER` names less, less sh
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 from os import terminal_size
 
+from pyshell.expressions import expression
 from pyshell.host import programs
 from pyshell.text import columns
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_ESCAPES = expression(r"\x1b\[[0-9;]*m")
 QUESTION = "-- more: Space next page, b back, / search, a all, q quit -- "
 SHORT_QUESTION = "-- more (q quits) -- "
 _NEXT, _LINE, _BACK, _UP, _SEARCH, _ALL, QUIT = "", "line", "back", "up", "/", "all", "quit"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -214,7 +213,9 @@ def json_text(data: Any, indent: int | None = None) -> str:
 def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
     """Return how wide to draw: the terminal's width; in a pipe COLUMNS if set, else 132."""
     if stream.isatty():
-        found = shutil.get_terminal_size((80, 24)).columns  # it reads COLUMNS, too
+        from shutil import get_terminal_size  # imports all that compresses
+
+        found = get_terminal_size((80, 24)).columns  # it reads COLUMNS, too
     else:
         found = names.whole(environment.get("COLUMNS", "")) or PIPE_WIDTH
     return min(found, WIDTH_MAX)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pyshell.config.store import unconfirmed
-from pyshell.host import programs
+from pyshell.host import EXPIRE, EXPIRE_AFTER, programs
 from pyshell.lio import attach
 from pyshell.shell.options import parse_argv
 
@@ -21,7 +21,7 @@ def main(delays: str, words: Sequence[str]) -> int:
 
     Returns 0 when the timer runs. Its process ends when the change no longer waits.
     """
-    found = parse_argv(words[1:], programs.EXPIRE_AFTER, {})
+    found = parse_argv(words[1:], EXPIRE_AFTER, {})
     lio = attach(found.simulate, found.config_dir)
     started = unconfirmed.clock()
     if os.fork():
@@ -32,5 +32,5 @@ def main(delays: str, words: Sequence[str]) -> int:
             if unconfirmed.waiting(lio, words[0], starting=True) is None:
                 os._exit(0)
         with suppress(OSError):
-            programs.start_pyshell(programs.EXPIRE, *words).communicate()
+            programs.start_pyshell(EXPIRE, *words).communicate()
     os._exit(0)

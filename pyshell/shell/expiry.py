@@ -23,7 +23,7 @@ from pyshell.commands import confirm
 from pyshell.config.store import unconfirmed
 from pyshell.config.store.unconfirmed import Unconfirmed
 from pyshell.errors import NotPermittedError, PyshellError
-from pyshell.host.programs import EXPIRE
+from pyshell.host import EXPIRE
 from pyshell.names import duration_text
 from pyshell.shell.deadlines import WARNINGS
 from pyshell.shell.options import parse_argv

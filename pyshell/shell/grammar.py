@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pyshell.errors import UsageError
+from pyshell.expressions import expression
 from pyshell.names import SECRET_NAMES
 from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted, typed
 from pyshell.records import dataclass, replace
 
-_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
-_COMMAND = re.compile(r"[A-Za-z0-9_]+")
-_NOT_BLANK = re.compile(r"\S")
+_QUOTED = expression(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+_COMMAND = expression(r"[A-Za-z0-9_]+")
+_NOT_BLANK = expression(r"\S")
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
 PIPE = "|"
 """The word after which a filter of the output follows (`pipes.py`)."""

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program's options: one table for parsing, usage text, completion and the man page.
 
-argparse is imported only if there is an option to parse, which keeps most one-liners quick.
+argparse is imported only for options that are written in an unusual way, or are not valid.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell import names
 from pyshell.errors import UsageError
+from pyshell.expressions import expression
 from pyshell.quoting import shell_word
 from pyshell.records import dataclass, field, replace
 from pyshell.text import joined
@@ -33,7 +32,7 @@ CLUSTER = "cluster"
 """Source of changes by the cluster's resource agent."""
 BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
-_SOURCE = re.compile("[a-z][a-z0-9-]{0,19}")
+_SOURCE = expression("[a-z][a-z0-9-]{0,19}")
 _OWN_SOURCES = frozenset(
     {
         "prompt", ONE_LINER, "batch", BOOT, CLUSTER, "timer", "outside",
@@ -141,7 +140,7 @@ OPTIONS = (
 )
 OF_A_LINE = frozenset(name for option in OPTIONS if option.of_a_line for name in option.names)
 BEFORE_THE_PATH = frozenset(name for option in OPTIONS for name in option.names) - OF_A_LINE
-_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z_-]*")
+_LIKE_AN_OPTION = expression(r"--[a-z][a-z_-]*")
 
 
 def described(name: str) -> Option | None:
@@ -163,6 +162,8 @@ def takes_next(word: str) -> bool:
 
 def usage() -> Iterator[str]:
     """Yield the lines that list the options."""
+    import textwrap  # only help needs it
+
     for option in OPTIONS:
         syntax, *more = [f"  {option.syntax}", *textwrap.wrap(option.help, _HELP_WIDTH)]
         if len(syntax) < _SYNTAX_WIDTH:
@@ -342,7 +343,7 @@ def _translated(arguments: Sequence[str], *, compat: bool) -> list[str]:
 
 @cache
 def _parser() -> argparse.ArgumentParser:
-    import argparse  # most command lines have no options
+    import argparse
 
     class Take(argparse.Action):
         """Stores a value after `_require_fit`, which has pyshell's messages."""
@@ -370,13 +371,37 @@ def _parser() -> argparse.ArgumentParser:
 
 def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of options by argparse's names for them. Raises UsageError."""
-    import argparse
-
     state = Path(environment.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
     default = f"--simulate={state / 'pyshell' / 'simulator'}"
     known = [default if word == "--simulate" else word for word in words if word != "--"]
+    plainly = _parse_plainly(known)
+    return _parse_by_argparse(known) if plainly is None else plainly
+
+
+def _parse_plainly(words: Sequence[str]) -> dict[str, Any] | None:
+    """Parse options that are written as the usage text has them, None for anything else."""
+    given: dict[str, Any] = {}
+    coming = iter(words)
+    for word in coming:
+        name, joined_value, value = word.partition("=")
+        option = described(name)
+        if option is None or (joined_value and not option.value):
+            return None
+        if option.value and not joined_value:
+            value = next(coming, "--")
+            if value.startswith("-") and value != "-":
+                return None
+        _require_fit(name, value, given.get(option.key))
+        given[option.key] = value
+    return given
+
+
+def _parse_by_argparse(words: Sequence[str]) -> dict[str, Any]:
+    """Parse options such as `-ojson`, and report what is not valid. Raises UsageError."""
+    import argparse  # it takes a tenth of a one-liner's time
+
     try:
-        given, unknown = _parser().parse_known_args(known)
+        given, unknown = _parser().parse_known_args(words)
     except argparse.ArgumentError as error:
         raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
     if unknown:

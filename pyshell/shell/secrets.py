@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +11,15 @@ from pathlib import Path
 from typing import TextIO
 
 from pyshell.errors import PyshellError, UsageError
+from pyshell.expressions import expression
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.records import replace
 from pyshell.shell.grammar import Word, is_path, split, without_filters
 from pyshell.text import closest
 
-_SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
-_HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)
+_SECRET = expression(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
+_HIDDEN_IN_COMMENT = expression(r"password|secret", re.IGNORECASE)
 _SECRET_FILE_MAX = 1 << 16
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
 _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
@@ -67,9 +67,11 @@ def _from_stdin(word: Word, stdin: TextIO | None, *, twice: bool) -> str:
             column=word.value_start,
         )
     if stdin.isatty():
+        from getpass import getpass  # few commands ask for secrets
+
         try:
-            typed = _first_line(getpass.getpass(f"{word.name}: "), "What was typed", word)
-            if twice and getpass.getpass(f"{word.name} again: ") != typed:
+            typed = _first_line(getpass(f"{word.name}: "), "What was typed", word)
+            if twice and getpass(f"{word.name} again: ") != typed:
                 raise UsageError(f"The {word.name} was not typed the same twice.", "Try again.")
             return typed
         except EOFError:

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import re
 
+from pyshell.expressions import expression
 from pyshell.records import dataclass
 from pyshell.simulator import login_sessions
 from pyshell.simulator.hardware import of_fabric
@@ -34,18 +35,18 @@ _WWN_KINDS = {
     "xen-pvscsi": _TRANSPORTS,
     "usb_gadget": ("naa.",),
 }
-_COLONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){7}")
+_COLONS = expression(r"[0-9a-f]{2}(:[0-9a-f]{2}){7}")
 # libfc accepts more digits, up to 30 characters in all.
-_MORE_DIGITS = re.compile(rf"{_COLONS.pattern}[0-9a-f]{{,7}}")
+_MORE_DIGITS = expression(rf"{_COLONS.pattern}[0-9a-f]{{,7}}")
 _TARGETS = {
     "fc": _MORE_DIGITS,
     "qla2xxx": _COLONS,
     "efct": _COLONS,
-    "sbp": re.compile(r"[0-9a-fA-F]{16}"),
-    "srpt": re.compile(r"0x[0-9a-f]{32}"),
-    "usb_gadget": re.compile(r"naa\.[0-9a-f]{16}"),
+    "sbp": expression(r"[0-9a-fA-F]{16}"),
+    "srpt": expression(r"0x[0-9a-f]{32}"),
+    "usb_gadget": expression(r"naa\.[0-9a-f]{16}"),
 }
-_INITIATORS = {**_TARGETS, "srpt": re.compile(r"(0x)?([0-9a-fA-F]{2}){1,16}")}
+_INITIATORS = {**_TARGETS, "srpt": expression(r"(0x)?([0-9a-fA-F]{2}){1,16}")}
 # Fabrics whose driver checks that the port exists that a target is named after.
 _NEED_A_PORT = ("qla2xxx", "efct", "srpt", "ibmvscsis")
 # Fabrics that rtslib names differently from their folder in configfs.
@@ -119,7 +120,7 @@ def _write_transport_status(kernel: SimulatedKernel, where: TreePath, text: str)
     kernel.tree.put(where.path, f"{status}\n")
 
 
-_DIRECTORY = re.compile(r"\+?(?:0[xX])?([0-9a-fA-F]+)\n?\Z")
+_DIRECTORY = expression(r"\+?(?:0[xX])?([0-9a-fA-F]+)\n?\Z")
 _DIRECTORY_MAX = 0xFFFFFF
 _FC_NAME_MAX = 30
 
@@ -303,7 +304,7 @@ _SECRET_FILES: dict[tuple[str, str], Write] = {
 
 
 _PORTALS = "portals"
-_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
+_LEADING_ZEROS = expression(r"\b0+(?=[0-9])")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 

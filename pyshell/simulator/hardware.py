@@ -10,12 +10,9 @@ complete, and no process sees half of one.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -342,9 +339,15 @@ class SimulatedPort:
 
 def sysfs(folder: Path, ports: Sequence[SimulatedPort]) -> Path:
     """Return the folder that is /sys of a host with these ports; create it if it is missing."""
-    key = hashlib.blake2b(repr(list(ports)).encode(), digest_size=8).hexdigest()
-    place = folder / "sysfs" / key
-    if ports and not place.is_dir():
+    if not ports:
+        return folder / "sysfs" / "none"  # it does not exist
+    from hashlib import blake2b  # it loads OpenSSL
+
+    place = folder / "sysfs" / blake2b(repr(list(ports)).encode(), digest_size=8).hexdigest()
+    if not place.is_dir():
+        import shutil
+        import tempfile
+
         place.parent.mkdir(exist_ok=True)
         staged = Path(tempfile.mkdtemp(dir=place.parent))
         for number, port in enumerate(ports):

@@ -7,6 +7,7 @@ import errno
 import re
 from collections.abc import Callable, Mapping
 
+from pyshell.expressions import expression
 from pyshell.host import DISK
 from pyshell.records import dataclass
 from pyshell.simulator.hardware import SimulatedDevice
@@ -19,7 +20,7 @@ _USER_BLOCK_SIZE = 512
 _USER_MAX_SECTORS = 128
 # What `info` and the attributes show if `control` does not set them.
 _USER_DEFAULTS = {"max_data_area_mb": 1024, "data_pages_per_blk": 1, "cmd_ring_size_mb": 8}
-_DECIMAL = re.compile(r"[+-]?\d+\Z")
+_DECIMAL = expression(r"[+-]?\d+\Z")
 # The names that a plugin's control file accepts, with their type: a text, a size in bytes, a
 # number, a switch, which can only be set to 1, a limit above 0, or one that is fixed by enabling.
 _CONTROLS: Mapping[str, Mapping[str, str]] = {

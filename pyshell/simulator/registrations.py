@@ -11,6 +11,7 @@ import errno
 import re
 from typing import Any
 
+from pyshell.expressions import expression
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, refuse
 
@@ -26,7 +27,7 @@ TYPES = {
 _TEXTS = dict(TYPES.values())
 _ALL_REGISTRANTS = (7, 8)
 _NONE = "No Registrations or Reservations\n\0"
-_WHOLE = re.compile(r"(sa_res_key|res_holder|res_type|res_all_tg_pt|mapped_lun|tpgt|target_lun)=")
+_WHOLE = expression(r"(sa_res_key|res_holder|res_type|res_all_tg_pt|mapped_lun|tpgt|target_lun)=")
 
 Registration = dict[str, Any]
 """initiator, isid, key, generation, target, tag, rtpi, lun, mapped; held if it is the holder."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from pyshell.expressions import expression
 from pyshell.records import dataclass, field
 from pyshell.simulator.hardware import Hardware
 from pyshell.simulator.recorded import Rule, Template, template
@@ -181,8 +181,8 @@ def refuse(number: int) -> NoReturn:
     raise RefusalError(number)
 
 
-_NUMBER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\n?\Z")
-_LEADING = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
+_NUMBER = expression(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\n?\Z")
+_LEADING = expression(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
 
 
 def boolean(text: str) -> bool:

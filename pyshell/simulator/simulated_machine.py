@@ -21,7 +21,6 @@ from pyshell.host import (
     Services,
     UserHandler,
     is_hctl,
-    programs,
 )
 from pyshell.simulator import Simulator
 from pyshell.simulator.hardware import HardwareTable
@@ -144,6 +143,8 @@ class SimulatedMachine(Machine):
         return frozenset(self._table.fabrics)
 
     def start_timer(self, unit: str, delays: Sequence[int], words: Sequence[str]) -> None:
+        from pyshell.host import programs  # few commands start one
+
         programs.start_detached_timer(delays, words)
 
     def stop_timer(self, unit: str) -> None:

@@ -13,7 +13,6 @@ import fcntl
 import itertools
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -152,9 +151,11 @@ class TreeFiles:
 
     def fell(self, rel: str) -> None:
         """Remove the group `rel` with everything below it, and its hidden facts."""
+        from shutil import rmtree  # imports all that compresses
+
         staged = next(self._names)
         os.rename(self.path(rel), staged)
-        shutil.rmtree(staged)
+        rmtree(staged)
         self.forget(rel)
 
     def put(self, rel: str, text: str) -> None:
@@ -245,7 +246,9 @@ class TreeFiles:
 
     def forget(self, rel: str) -> None:
         """Remove the hidden facts of the object `rel` and of all below it."""
-        shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
+        from shutil import rmtree
+
+        rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
         with suppress(FileNotFoundError):
             os.unlink(self._hidden_file(rel))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio.settings import boolean, row
 from pyshell.records import dataclass
 from pyshell.text import did_you_mean
@@ -19,10 +20,10 @@ from pyshell.text import did_you_mean
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
 
-_NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6([0-9a-f]{6})([0-9a-f]{25})")
+_NAA = expression(r"(?:naa\.|0x|wwn-0x)6([0-9a-f]{6})([0-9a-f]{25})")
 """A NAA id of the form that the kernel makes: 6, the company's id, and 25 digits."""
 _COMPANY = "001405"
-_WWN_OF_INITIATOR = re.compile(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
+_WWN_OF_INITIATOR = expression(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
 _AS_IT_IS = "serial:"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
@@ -159,7 +159,7 @@ def require_writable(entry: Entry) -> None:
         raise UsageError(told, targetcli=told)
 
 
-_MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
+_MEMBER = expression(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
 
 
 class KernelGroup(SettingsGroup):

@@ -22,7 +22,7 @@ from pyshell.config.running import read_running
 from pyshell.config.store import unconfirmed
 from pyshell.errors import PyshellError
 from pyshell.files import writing
-from pyshell.host import programs
+from pyshell.host import EXPIRE, EXPIRE_AFTER
 from pyshell.lio.operations.mapping import CreateLun, DeleteLun
 from pyshell.simulator import Simulator
 from pyshell.simulator.simulated_machine import SimulatedMachine
@@ -47,7 +47,7 @@ class Timer:
     def tick(self, *, after: float | None = None) -> Ran:
         """Let it run, so many seconds after now."""
         self.after = self.after if after is None else after
-        return run_here([programs.EXPIRE, *self.started[-1][2]])
+        return run_here([EXPIRE, *self.started[-1][2]])
 
     @property
     def said(self) -> list[str]:
@@ -606,7 +606,7 @@ def timers(name: str) -> list[int]:
                 words = (process / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if name.encode() in words and programs.EXPIRE_AFTER.encode() in words:
+            if name.encode() in words and EXPIRE_AFTER.encode() in words:
                 found.append(int(process.name))
     return found
 

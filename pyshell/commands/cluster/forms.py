@@ -6,17 +6,17 @@ They prepare a file. What activates it is a comment, to be run after a look at t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pyshell.commands.cluster.model import LOCKS, Cluster, Colocation, Operation, Order, Resource
+from pyshell.expressions import expression
 from pyshell.quoting import shell_word
 from pyshell.text import one_line
 
 _CLONE = {"clone-max": "2", "notify": "true", "promoted-max": "1"}
 _STICKINESS = {"resource-stickiness": "100"}
 """A move interrupts the initiators: the target stays if the first node returns."""
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_PLAIN = expression(r"[A-Za-z0-9_@%+=:,./-]+")
 EDIT = "EDIT"
 """Begins each comment about what is to be changed before use."""
 

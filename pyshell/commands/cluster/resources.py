@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from pyshell.commands.cluster.model import (
 from pyshell.config import cluster_devices
 from pyshell.config.cluster_addresses import why_not_moved
 from pyshell.errors import ConflictError, UsageError
+from pyshell.expressions import expression
 from pyshell.quoting import shell_word
 from pyshell.records import dataclass
 from pyshell.text import unsafe_in
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 CHECKSUM = "CHECKSUM"
 STATE_DEVICE = "/dev/STATE_DEVICE"
 """Placeholders of what is not known."""
-_WWN = re.compile(r"[a-z0-9.:-]+")
-_NOT_IN_PATH = re.compile(r"""['"\\]""")
-_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]+")
+_WWN = expression(r"[a-z0-9.:-]+")
+_NOT_IN_PATH = expression(r"""['"\\]""")
+_NOT_IN_ID = expression(r"[^A-Za-z0-9_.-]+")
 
 
 _PORTBLOCK = (

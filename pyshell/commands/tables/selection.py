@@ -10,6 +10,7 @@ from typing import Any
 from pyshell import names
 from pyshell.commands.tables.kinds import Column
 from pyshell.errors import UsageError
+from pyshell.expressions import expression
 from pyshell.lio.listing import natural
 from pyshell.lio.settings import boolean
 from pyshell.patterns import Pattern
@@ -17,8 +18,8 @@ from pyshell.records import dataclass
 from pyshell.text import did_you_mean, joined
 
 OPERATORS = ("=", "!=", "~", "!~", "<", "<=", ">", ">=")
-_CONDITION = re.compile(r"\s*([^\s=!~<>]+)\s*(!=|!~|<=|>=|=|~|<|>)(.*)", re.DOTALL)
-_COMMA = re.compile(r"(?<!\\),")
+_CONDITION = expression(r"\s*([^\s=!~<>]+)\s*(!=|!~|<=|>=|=|~|<|>)(.*)", re.DOTALL)
+_COMMA = expression(r"(?<!\\),")
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": lambda found, given: found < given,
     "<=": lambda found, given: found <= given,

@@ -18,6 +18,7 @@ from typing import Any
 from pyshell.config.store import About, from_json, moment, undo
 from pyshell.config.store.undo import Done
 from pyshell.errors import NotFoundError, PyshellError, os_errors
+from pyshell.expressions import expression
 from pyshell.files import reading, writing
 from pyshell.host import journal
 from pyshell.lio import Lio
@@ -45,7 +46,7 @@ UNCHANGED = "unchanged"
 _STATES = (DONE, FAILED, PARTIAL, UNFINISHED, UNCHANGED)
 _OBJECTS_MAX = 50
 _LINE_MAX = 4096
-_NUMBERS = re.compile(rb'^\{"number": ([0-9]{1,9}),', re.MULTILINE)
+_NUMBERS = expression(rb'^\{"number": ([0-9]{1,9}),', re.MULTILINE)
 """The numbers of lines; reading all of each would take longer than a small change."""
 _TAIL = 1 << 16
 """Bytes at the end of a file that are read for the highest number: more than a line has."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import ClassVar
@@ -204,7 +203,9 @@ class EndSession(ObjectOperation):
         wanted = {"attrib/authentication": "1"}
         with suppress(OSError):
             if settings.read(lio.kernel, self.place.folder, "auth/userid"):
-                wanted["auth/userid"] = secrets.token_hex(16)
+                from secrets import token_hex  # few TPGs need it
+
+                wanted["auth/userid"] = token_hex(16)
         wanted["cmdsn_depth"] = "2" if depth == "1" else str(int(depth) - 1)
         files = [file for file in wanted if os.path.exists(f"{self.place.folder}/{file}")]
         return Several([Set(self.place, file, wanted[file]) for file in files]).do(lio)

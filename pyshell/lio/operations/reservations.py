@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import ConflictError, PyshellError
+from pyshell.expressions import expression
 from pyshell.files import reading, writing
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on, text_or_none
@@ -32,14 +33,14 @@ SPC2 = "SPC-2"
 """The type of a reservation by RESERVE, which ends with its session."""
 _ALL_REGISTRANTS = "All Registrants"
 _FOR_REGISTERED = (_ALL_REGISTRANTS, "Registrants Only")
-_HOLDER = re.compile(
+_HOLDER = expression(
     r"(SPC-[23]) Reservation: \S+ Initiator: (.*?)(?:,i,0x([0-9a-f]*))?\n?", re.DOTALL
 )
-_PORT = re.compile(
+_PORT = expression(
     r"Target Node Endpoint: (.*)\n.*Portal Group Tag: (\d+) .*Logical Unit: (\d+)", re.DOTALL
 )
-_GENERATION = re.compile(r"(0x[0-9a-f]{1,8})\b")
-_REGISTRATION = re.compile(
+_GENERATION = expression(r"(0x[0-9a-f]{1,8})\b")
+_REGISTRATION = expression(
     r"^\S+ Node: (.*?)(?:,i,0x([0-9a-f]*))? Key: (0x[0-9a-f]+) PRgen: 0x[0-9a-f]+$",
     re.MULTILINE | re.DOTALL,
 )
@@ -373,10 +374,10 @@ _Port = tuple[str, int, int]
 """A target's WWN, a TPG's tag and a LUN's number."""
 _NONE_STORED = "No Registrations or Reservations"
 """What the kernel writes if there is no registration."""
-_RECORD = re.compile(
+_RECORD = expression(
     r"PR_REG_START: .*?\ntarget_lun=([0-9]+)\nPR_REG_END: [0-9]+(?:\n|\Z)", re.DOTALL
 )
-_FIELDS = re.compile(
+_FIELDS = expression(
     r"\ninitiator_node=(.*?)\n(?:initiator_sid|sa_res_key)=.*\ntarget_node=(.*?)\ntpgt=([0-9]+)\n",
     re.DOTALL,
 )

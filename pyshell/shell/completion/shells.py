@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyshell.expressions import expression
 from pyshell.records import replace
 from pyshell.shell.completion import Candidate, words_at_cursor
 from pyshell.shell.grammar import Word, split_unfinished
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pyshell.tree.root import RootNode
 
 SHELLS = ("bash", "zsh", "fish")
-_UNSAFE_IN_BASH = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
+_UNSAFE_IN_BASH = expression(r"[^\w@%+=:,./-]", re.ASCII)
 
 
 def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:

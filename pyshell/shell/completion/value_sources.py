@@ -8,7 +8,6 @@ only when it is shown, as descriptions read the kernel.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from pyshell import names
 from pyshell.commands import topics
 from pyshell.errors import PyshellError, UsageError
+from pyshell.expressions import expression
 from pyshell.lio import Lio, listing, sessions
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
@@ -30,7 +30,7 @@ from pyshell.tree.preferences import GLOBAL
 if TYPE_CHECKING:
     from pyshell.config.store.undo import Head
 
-_NUMBER = re.compile(r"\d+$")
+_NUMBER = expression(r"\d+$")
 
 
 def from_source(wanted: Value, node: Node) -> Iterable[Candidate]:
