@@ -484,6 +484,10 @@ def load_trusted(node: Node, path: Path) -> Trusted:
         raise
     for warning in (*read.warnings, *(() if node.context.compat else read.unknown)):
         node.context.note(warning)
+    exposed = [] if node.context.compat else references.exposed(read.document)
+    if exposed:
+        files = listed(exposed, 3)
+        node.context.note(f"Other users can read the secrets in {files}: chmod 600 fixes it.")
     return read
 
 

@@ -9,6 +9,7 @@ their secrets equal any value.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -30,6 +31,8 @@ _KEYS = {
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
 """Maximum size of a secret's file in bytes."""
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+_OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 _NOT_IN_A_FILE_NAME = expression(r"[^A-Za-z0-9._-]+")
 
 
@@ -85,6 +88,21 @@ def unread(document: Document) -> set[str]:
         for path, entry, key in secrets(document)
         if entry.get(f"{key}{SUFFIX}") and not entry.get(key)
     }
+
+
+def exposed(document: Document) -> list[str]:
+    """Return the files of a document's references that other users can read."""
+    files = (entry.get(f"{key}{SUFFIX}") for _, entry, key in secrets(document))
+    return [file for file in dict.fromkeys(files) if isinstance(file, str) and is_exposed(file)]
+
+
+def is_exposed(file: str) -> bool:
+    """Return whether other users can read a file, as far as its mode and its folder's show."""
+    try:
+        mode, folder = os.stat(file).st_mode, os.stat(os.path.dirname(file)).st_mode
+    except (OSError, ValueError):
+        return False  # reading it reports why
+    return bool(mode & _OTHERS_READ and folder & _OTHERS_ENTER)
 
 
 def without(document: Document, paths: Collection[str]) -> Document:

@@ -24,13 +24,14 @@ from pyshell.config.positions import (
     violations,
     warning,
 )
-from pyshell.config.references import SUFFIX, read_secret
+from pyshell.config.references import SUFFIX, is_exposed, read_secret
 from pyshell.errors import UsageError
 from pyshell.expressions import expression
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
+from pyshell.quoting import shell_word
 from pyshell.records import dataclass, field, replace
 from pyshell.text import did_you_mean
 
@@ -350,6 +351,9 @@ def _secret_file(entry: DocumentEntry, key: str) -> Iterator[Problem]:
         yield error(place, f"cannot be combined with {key}")
         return
     yield from violations(lambda _: check_auth(key, read_secret(file)), file, place)
+    if is_exposed(file):
+        fix = f"chmod 600 {shell_word(file)} fixes it."
+        yield warning(place, f"other users can read the secret in {file}", fix)
 
 
 def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]:

@@ -71,6 +71,21 @@ def test_finding_17_a_file_with_references_is_applied_and_then_unchanged(
     assert twin("diff", str(git)).status == 0
 
 
+def test_secrets_that_other_users_can_read_are_a_warning(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "secrets"
+    file = min(folder.iterdir())
+    file.chmod(0o644)
+    assert "Other users" not in target("apply", str(git)).err  # none can enter the folder
+    folder.chmod(0o755)
+    message = f"Other users can read the secrets in {file}: chmod 600 fixes it.\n"
+    assert target("apply", str(git)).err.startswith(message)
+    (found,) = target("-o", "json", "check", str(git)).json["result"]
+    assert found["message"] == f"other users can read the secret in {file}"
+    assert found["hint"] == f"chmod 600 {file} fixes it."
+
+
 def test_finding_17_a_secret_that_cannot_be_read_is_not_compared(
     target: Pyshell, git: Path, tmp_path: Path
 ) -> None:
