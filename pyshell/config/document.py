@@ -11,10 +11,14 @@ file: `saveconfig.schema.json` beside this file.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from typing_extensions import NotRequired, Required, TypedDict
+if sys.version_info >= (3, 11):
+    from typing import NotRequired, Required, TypedDict
+else:
+    from typing_extensions import NotRequired, Required, TypedDict
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values

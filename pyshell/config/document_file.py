@@ -7,9 +7,7 @@ to whom. A file is written with mode 0600 from its first instant, as it contains
 
 from __future__ import annotations
 
-import functools
 import gzip
-import hashlib
 import io
 import json
 import os
@@ -19,16 +17,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from typing_extensions import get_type_hints, is_typeddict
-
+from pyshell.config import shape
 from pyshell.config.document import Document, holds_secrets
 from pyshell.config.positions import (
     UNFIT,
     WHOLE,
     LocatedProblem,
-    Place,
     Positions,
     Problem,
     as_clause,
@@ -167,7 +163,9 @@ def typed(data: Any, name: str) -> Document:
 
 def type_problems(data: Any) -> tuple[Document, list[Problem]]:
     """Return `data` converted to the types, and a problem for each wrong place."""
-    from pyshell.config import document_types  # with its library: only those that read a file pay
+    if shape.fits(data):
+        return data, _unfit_texts(data)
+    from pyshell.config import document_types  # it takes a while, with its library
 
     found, wrongs = document_types.typed(data)
     return found, [error(place, message) for place, message in wrongs] + _unfit_texts(data)
@@ -184,36 +182,11 @@ def _unfit_texts(data: Any) -> list[Problem]:
     ]
 
 
-@functools.cache
-def known_keys(of: Any) -> dict[str, Any]:
-    """Return the keys of a type of the document, each with the type of its entries or None."""
-    return {key: _entries(hint) for key, hint in get_type_hints(of).items()}
-
-
-def _entries(hint: Any) -> Any:
-    if get_origin(hint) is not list:
-        return None
-    (found,) = get_args(hint)
-    return found if is_typeddict(found) else None
-
-
-def unknown_keys(data: Any, of: Any = Document, place: Place = ()) -> Iterator[Problem]:
+def unknown_keys(data: Any) -> Iterator[Problem]:
     """Yield a warning for each key that is not in the document's types."""
-    if not isinstance(data, dict):
-        return
-    known = known_keys(of)
-    for key, value in data.items():
-        if key not in known:
-            if not (place == () and key == "$schema"):  # editors use it
-                yield _unknown(key, known, place)
-        elif known[key] is not None and isinstance(value, list):
-            for index, entry in enumerate(value):
-                yield from unknown_keys(entry, known[key], (*place, key, index))
-
-
-def _unknown(key: str, known: dict[str, Any], place: Place) -> Problem:
-    message = f"unknown key {json.dumps(key, ensure_ascii=False)}, it has no effect"
-    return Problem("warning", (*place, key), message, did_you_mean(key, known), at_key=True)
+    for place, key, known in shape.unknown_keys(data):
+        message = f"unknown key {json.dumps(key, ensure_ascii=False)}, it has no effect"
+        yield Problem("warning", place, message, did_you_mean(key, known), at_key=True)
 
 
 def to_text(document: Document) -> str:
@@ -223,7 +196,9 @@ def to_text(document: Document) -> str:
 
 def digest(data: bytes) -> str:
     """Return the digest that identifies the bytes of a file."""
-    return hashlib.sha256(data).hexdigest()
+    from hashlib import sha256  # it loads OpenSSL
+
+    return sha256(data).hexdigest()
 
 
 def write(document: Document, path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validates a document against its types. Imported only when one is read: it takes a while.
+"""Validates a document against its types. Imported only for one that `shape` does not recognise.
 
 Values are converted where nothing is lost: `"1"` is accepted as 1, and 1 as true. voluptuous
 combines the validators of all keys to one, and keeps the place of each problem.
@@ -75,6 +75,18 @@ def _object(kind: Any) -> Validator:
         for name, hint in get_type_hints(kind).items()
     }
     return _mapping(Schema(keys, extra=ALLOW_EXTRA))
+
+
+def known_keys(of: Any) -> dict[str, Any]:
+    """Return the keys of a type of the document, each with the type of its entries or None."""
+    return {key: _entries(hint) for key, hint in get_type_hints(of).items()}
+
+
+def _entries(hint: Any) -> Any:
+    if get_origin(hint) is not list:
+        return None
+    (found,) = get_args(hint)
+    return found if is_typeddict(found) else None
 
 
 def _validator(hint: Any) -> Validator:

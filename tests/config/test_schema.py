@@ -14,7 +14,7 @@ import pytest
 import pyshell.config
 from driver import DATA, ROOT, Pyshell
 from pyshell.config import document
-from pyshell.config.document_file import known_keys
+from pyshell.config.document_types import known_keys
 
 FILE = Path(pyshell.config.__file__).with_name("saveconfig.schema.json")
 EXAMPLE = ROOT / "saveconfig.example.json"
