@@ -65,9 +65,13 @@ def doctor(
     return Lines(_lines(findings), data, _status(findings), form="sentences")
 
 
+_ORDER = ("error", "warning", "info", "unseen")
+
+
 def _lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as text, the worst first."""
     lines = []
-    for one in findings:
+    for one in sorted(findings, key=lambda one: _ORDER.index(one.level)):
         word = {"unseen": "skipped"}.get(one.level, one.level)
         lines.append(f"{word}: {one.path}: {one.message}")
         lines += [f"    {command}" for command in one.commands]

@@ -32,6 +32,13 @@ def test_it_does_not_report_success_for_skipped_checks() -> None:
     assert examine._lines([]) == ["No problems found."]
 
 
+def test_the_worst_is_first() -> None:
+    levels = ["unseen", "info", "warning", "error", "info"]
+    lines = examine._lines([Finding(one, "/", "x") for one in levels])
+    words = [line.partition(":")[0] for line in lines[:-1]]
+    assert words == ["error", "warning", "info", "info", "skipped"]
+
+
 def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} disable")
     ran = healthy("doctor")
