@@ -276,7 +276,18 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
         return None
     import difflib  # only a mistyped name needs it
 
-    return next(iter(difflib.get_close_matches(word, near, n=1, cutoff=cutoff)), None)
+    found = difflib.get_close_matches(word, near, n=len(near), cutoff=cutoff)
+    return next((name for name in found if _is_near_behind(word, name, cutoff)), None)
+
+
+def _is_near_behind(word: str, name: str, cutoff: float) -> bool:
+    """Return whether WWNs are similar behind the `iqn.….example:` that they have in common."""
+    import difflib
+
+    pairs = enumerate(zip(word, name, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(word), len(name)))
+    begin = word.rfind(":", 0, same) + 1
+    return not begin or difflib.SequenceMatcher(None, name[begin:], word[begin:]).ratio() >= cutoff
 
 
 def _may_be_near(word: str, name: str, cutoff: float) -> bool:

@@ -24,3 +24,11 @@ def test_the_only_name_that_contains_the_word_is_suggested() -> None:
 def test_case_is_ignored_if_nothing_else_is_similar() -> None:
     assert did_you_mean("CREATE", ["create"]) == "Did you mean create?"
     assert closest("CREATE", ["create"]) is None
+
+
+def test_what_names_have_in_common_before_a_colon_does_not_count() -> None:
+    known = ["iqn.2020-07.com.example:app11", "iqn.2020-07.com.example:app12"]
+    assert did_you_mean("iqn.2020-07.com.example:db9", known) == ""
+    meant = "Did you mean iqn.2020-07.com.example:app11?"
+    assert did_you_mean("iqn.2020-07.com.example:ap11", known) == meant
+    assert did_you_mean("iqn.2002-07.com.example:app11", known) == meant

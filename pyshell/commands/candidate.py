@@ -159,8 +159,8 @@ def _conflict(moved: Iterable[Difference], own: Iterable[Difference]) -> Conflic
     ours = {one.path for one in own}
     error = ConflictError(
         "The running configuration has changed since 'begin':",
-        "'commit force=true' keeps these changes; what the candidate changed as well counts as in"
-        " the candidate. 'abort' drops the candidate.",
+        "'commit force=true' keeps these changes; if both changed the same, the candidate's value"
+        " is used. 'abort' drops the candidate.",
         unchanged=True,
     )
     error.faults = [line for one in moved for line in _told(one, also=one.path in ours)]

@@ -24,6 +24,7 @@ _QUOTED = expression(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = expression(r"[A-Za-z0-9_]+")
 _NOT_BLANK = expression(r"\S")
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
+FILTER_NAMES = ("count", "except", "match", "save")
 PIPE = "|"
 """The word after which a filter of the output follows (`pipes.py`)."""
 
@@ -219,7 +220,24 @@ def _line(text: str, every: list[Word], *, compat: bool) -> Line:
                 else "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
                 column=command.start,
             )
+    if not compat:
+        _refuse_pipes_in(words)
     return Line(text, path, command, tuple(words), tuple(pipes), _filters(every))
+
+
+def _refuse_pipes_in(words: Sequence[Word]) -> None:
+    """Refuse `|match RE` and `DISK| match RE`: without blanks, it is a part of the word."""
+    for index, word in enumerate(words):
+        behind = words[index + 1].raw if index + 1 < len(words) else ""
+        if word.raw != word.meaning:
+            continue  # quoted
+        begins = word.raw.startswith(PIPE) and word.raw[1:] in FILTER_NAMES
+        if begins or (word.raw.endswith(PIPE) and behind in FILTER_NAMES):
+            raise UsageError(
+                f"'{word.raw}' has a '|' without blanks around it.",
+                "Write blanks around '|', or quote it.",
+                column=word.start,
+            )
 
 
 def _filters(words: Sequence[Word]) -> tuple[tuple[Word, ...], ...]:

@@ -47,6 +47,7 @@ FILTERS: Mapping[str, Command] = {
     )
 }
 """The filters, declared as commands are."""
+_SYNONYMS = {"grep": "match", "egrep": "match", "wc": "count", "tee": "save"}
 Stage = Callable[[Iterable[str]], Iterator[str]]
 
 
@@ -115,7 +116,7 @@ def _read(pipe: Word, words: Sequence[Word]) -> tuple[str, str]:
     if described is None:
         raise UsageError(
             f"Unknown filter '{name.raw}'.",
-            did_you_mean(name.meaning, FILTERS, f"Filters: {known}."),
+            did_you_mean(_SYNONYMS.get(name.meaning, name.meaning), FILTERS, f"Filters: {known}."),
             column=name.start,
         )
     if len(arguments) < len(described.params):

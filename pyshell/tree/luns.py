@@ -232,11 +232,14 @@ def by_name(node: Node, name: str) -> StorageObject | None:
     return found[0] if found else None
 
 
-def nearest(node: Node, device: str) -> str:
-    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
+def nearest(node: Node, device: str, *, devices: bool = True) -> str:
+    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path.
+
+    Without `devices`, only storage objects are suggested.
+    """
     if "/" in device:
         return ""
-    if node.lio.machine.block_device(f"/dev/{device}") is not None:
+    if devices and node.lio.machine.block_device(f"/dev/{device}") is not None:
         return f"Did you mean /dev/{device}?"
     known = {place.name: place.path for place in listing.storage_objects(node.lio)}
     found = likely(device, known)

@@ -12,7 +12,7 @@ import pytest
 
 from driver import ROOT, TPG, Pyshell
 from pyshell.commands import examine
-from pyshell.doctor import Code, Finding
+from pyshell.doctor import Code, Finding, Level
 
 from .findings import (
     ACL,
@@ -33,7 +33,7 @@ def test_it_does_not_report_success_for_skipped_checks() -> None:
 
 
 def test_the_worst_is_first() -> None:
-    levels = ["unseen", "info", "warning", "error", "info"]
+    levels: list[Level] = ["unseen", "info", "warning", "error", "info"]
     lines = examine._lines([Finding(one, "/", "x") for one in levels])
     words = [line.partition(":")[0] for line in lines[:-1]]
     assert words == ["error", "warning", "info", "info", "skipped"]

@@ -291,7 +291,9 @@ def test_an_argument_after_the_command_of_a_program_is_never_a_pipe(values: list
     [
         ("ls | match a | except b", [["match", "a"], ["except", "b"]]),
         ("ls|x | count", None),
-        ("ls |match", []),
+        ("ls |match", None),
+        ("ls /| match a", None),
+        ("ls |matches", []),
         ("ls a|b", []),
         ("ls '|' match", []),
         ("ls \\| match", []),

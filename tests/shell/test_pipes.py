@@ -103,6 +103,8 @@ def test_nothing_is_run_if_a_filter_cannot_work(exported: Pyshell, tmp_path: Pat
         ("ls | save f --yes", 12, "Options go before '|'."),
         ("| count", 0, "no command before '|'"),
         ("ls|count", 0, "Write blanks around '|'."),
+        ("ls / |count", 5, "Write blanks around '|', or quote it."),
+        ("ls / | grep b", 7, "Unknown filter 'grep'. Did you mean match?"),
         ("ls || count", 3, "'||' is not supported"),
         ("ls > file", 3, "'| save FILE' writes the output to a file."),
     ],

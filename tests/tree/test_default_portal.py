@@ -44,6 +44,8 @@ def test_field_failure_61_without_ipv6_its_addresses_are_refused(target: Pyshell
     assert ran.status == 1
     assert "Invalid argument (EINVAL)" in ran.err
     assert "Is IPv6 on" in ran.err
+    ran = target.line(f"{TPG}/portals create fe80::1")
+    assert "Link-local addresses cannot be used: a portal has no zone." in ran.err
 
 
 def test_field_failure_64_help_tells_what_there_is_in_place_of_access_by_address(

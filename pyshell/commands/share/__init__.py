@@ -169,7 +169,8 @@ def unshare(
     every = listing.luns_of(node.lio, exported) if exported is not None else []
     luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
     if exported is None or not luns:
-        near = nearest(node, device) if exported is None else ""
+        is_free = storage_object_on(node, f"/dev/{device}") is None
+        near = nearest(node, device, devices=not is_free) if exported is None else ""
         raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
     initiators = [initiator_named(node.lio, name).wwn for name in to] if to is not None else None
     unmapped = _unmapped(luns, initiators)

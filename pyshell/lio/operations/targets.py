@@ -214,6 +214,10 @@ class CreatePortal(Creation):
             return f"{taken.path} already listens there: delete it first, or take another port."
         if ":" not in self.place.address:
             return super().hint(number)
+        import ipaddress  # only an error needs it
+
+        if ipaddress.ip_address(self.place.address).is_link_local:
+            return "Link-local addresses cannot be used: a portal has no zone. Give another one."
         return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
 
 

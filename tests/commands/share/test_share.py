@@ -273,7 +273,6 @@ def test_a_file_in_the_memory_that_is_mounted_among_the_devices_is_one(pyshell: 
 def test_a_storage_object_is_named_without_its_folder_too(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE, f"share lee_block to={OTHER}")
     assert "Did you mean /backstores/block/lee_block?" in pyshell.line("unshare lee_blok").err
-    assert "Did you mean /dev/sdb?" in pyshell.line("unshare sdb").err
     ran = pyshell.line(f"share nonsense to={CLIENT}")
     assert ran.status == 3
     assert "size=" not in ran.err
@@ -465,3 +464,9 @@ def test_unshare_says_whom_it_cuts_off_and_asks_at_a_terminal(pyshell: Pyshell) 
     assert refused.status == 1
     assert f"This terminates the session of {CLIENT} and removes 1 target" in refused.err
     assert pyshell.line(f"ls {TPG}").status == 0
+
+
+def test_only_a_shared_device_is_suggested(pyshell: Pyshell) -> None:
+    assert "'ls /iscsi' shows what is." in pyshell.line("unshare sdb").err
+    pyshell.must(f"share /dev/sdb to={CLIENT} name=data")
+    assert "Did you mean /dev/sdb?" in pyshell.line("unshare sdb").err
