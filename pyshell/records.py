@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataclasses import asdict, dataclass, field, fields, replace
 
-__all__ = ["asdict", "dataclass", "field", "fields", "replace"]
+__all__ = ["asdict", "dataclass", "field", "fields", "is_record", "parameters", "replace"]
 _NONE = object()
 
 
@@ -232,6 +232,28 @@ def _standard(name: str, one: _Field, kind: type[Any]) -> tuple[Any, Any]:
     return annotation, made
 
 
+def is_record(kind: object) -> bool:
+    """Return whether a class is declared here."""
+    return isinstance(kind, type) and (kind in _built or kind in _declared)
+
+
+def parameters(record: object) -> list[str]:
+    """Return the names of the fields that creating a record takes."""
+    return [name for name, one in _built[type(record)].items() if one.init]
+
+
+def _plain(value: Any) -> Any:
+    if type(value) in _built:
+        return asdict(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_plain, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return value
+
+
 if not TYPE_CHECKING:
     field = _Field
 
@@ -262,10 +284,8 @@ if not TYPE_CHECKING:
         return type(record)(**changes)
 
     def asdict(record: Any) -> dict[str, Any]:
-        """Do as dataclasses' function."""
-        import dataclasses
-
-        return dataclasses.asdict(record)
+        """Return the fields by name, with those of the records in them."""
+        return {name: _plain(getattr(record, name)) for name in _built[type(record)]}
 
     def fields(record: Any) -> tuple[Any, ...]:
         """Do as dataclasses' function."""

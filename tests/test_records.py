@@ -10,7 +10,15 @@ from typing import ClassVar
 
 import pytest
 
-from pyshell.records import asdict, dataclass, field, fields, replace
+from pyshell.records import (
+    asdict,
+    dataclass,
+    field,
+    fields,
+    is_record,
+    parameters,
+    replace,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,12 @@ def test_it_has_the_methods_of_a_dataclass() -> None:
     assert len({Point(1), Point(1, 0)}) == 1
     assert repr(Point(1)) == "Point(x=1, y=0)"
     assert replace(Point(1), y=5) == dataclasses.replace(Point(1), y=5) == Point(1, 5)
-    assert asdict(Point(1)) == {"x": 1, "y": 0}
+    assert asdict(Point(1)) == dataclasses.asdict(Point(1)) == {"x": 1, "y": 0}
+    nested = Square("one", [Point(1)], note="n")
+    assert asdict(nested) == dataclasses.asdict(nested)
+    assert parameters(Point(1)) == ["x", "y"]
+    assert is_record(Point)
+    assert not is_record(int)
     assert [one.name for one in fields(Point(1))] == ["x", "y"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         Point(1).x = 2  # type: ignore[misc]

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -142,6 +141,8 @@ def _doubled(
     lio: Lio, place: StorageObject, other: StorageObject, naa: str, users: Users
 ) -> Finding:
     """Return the finding of an id that two disks have; the disk with fewer users changes."""
+
+    import uuid  # it asks for the platform
 
     def weight(of: StorageObject) -> tuple[int, bool]:
         return len(users.get(of, ())), listing.is_exported(lio, of)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -16,6 +15,8 @@ _IDENTIFIER = "pyshell"
 
 def send(machine: Machine, fields: Mapping[str, str]) -> None:
     """Send an entry; without a journal, or if it does not take it, nothing happens."""
+    import socket  # it takes a while
+
     lines = {"SYSLOG_IDENTIFIER": _IDENTIFIER, **fields}
     # A line feed would begin another field.
     data = "".join(f"{name}={one_line(text)}\n" for name, text in lines.items())

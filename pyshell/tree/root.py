@@ -24,7 +24,7 @@ class RootNode(Node):
         "abort": "pyshell.commands.candidate",
         "apply": "pyshell.commands.apply",
         "begin": "pyshell.commands.candidate",
-        "check": "pyshell.commands.examine",
+        "check": "pyshell.commands.check",
         "clearconfig": "pyshell.commands.restore",
         "cluster": "pyshell.commands.cluster",
         "commit": "pyshell.commands.candidate",
