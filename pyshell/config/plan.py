@@ -227,6 +227,10 @@ def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) ->
     return found - set(deleted)
 
 
+def _steps(item: Item, operations: Iterable[Operation]) -> list[PlanStep]:
+    return [PlanStep(tree_path(item), operation) for operation in operations]
+
+
 class _Steps:
     """Collects the steps of a plan, with identifiers of this kernel."""
 
@@ -236,6 +240,7 @@ class _Steps:
         self._target = target
         self._numbers = hbas
         self._found: list[PlanStep] = []
+        self._settings_of_luns: list[PlanStep] = []
 
     def all(
         self,
@@ -261,7 +266,7 @@ class _Steps:
                 continue
             placed = self._placed(item)
             if is_new:
-                self._add(item, object_operations.create(placed, self._exported(item)))
+                self._create(item, placed)
             elif change:
                 self._add(item, object_operations.follow(placed, [c.name for c in change.facts]))
                 self._add(item, object_operations.change(placed, [c.name for c in change.settings]))
@@ -273,7 +278,21 @@ class _Steps:
             before = None if is_new else self._running.get(item.path)
             if enabled not in (None, before.settings.get(ENABLED) if before else None):
                 last.append(PlanStep(tree_path(item), SetEnabled(placed.place, enabled == "1")))
-        return self._found + last
+        return [*self._found, *self._settings_of_luns, *last]
+
+    def _create(self, item: Item, placed: Item) -> None:
+        """Create an object with its settings, but all LUNs before the settings of any.
+
+        They are created in parallel if nothing else is between them.
+        """
+        operations = list(object_operations.create(placed, self._exported(item)))
+        if isinstance(placed.place, identifiers.Lun):
+            self._add(item, operations[:1])
+            self._settings_of_luns += _steps(item, operations[1:])
+        else:
+            self._found += self._settings_of_luns
+            self._settings_of_luns = []
+            self._add(item, operations)
 
     def _sweep(self, created: Collection[str]) -> None:
         """Delete half-made objects, left by a killed program, in the place of new ones."""
@@ -299,7 +318,7 @@ class _Steps:
         self._numbers.forget(item.path)
 
     def _add(self, item: Item, operations: Iterable[Operation]) -> None:
-        self._found += [PlanStep(tree_path(item), operation) for operation in operations]
+        self._found += _steps(item, operations)
 
     def _placed(self, item: Item) -> Item:
         place = self._place(item.place)

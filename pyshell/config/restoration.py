@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from pyshell.config import parts, references, validate
@@ -20,7 +21,6 @@ from pyshell.config.positions import Place, json_path
 from pyshell.config.running import read_running
 from pyshell.errors import (
     ExistsError,
-    InterruptedStepsError,
     NotFoundError,
     PyshellError,
 )
@@ -261,22 +261,22 @@ def _do_all(lio: Lio, result: Restored) -> None:
     missing: list[str] = []
     inverses: list[Operation] = []
     fresh = Fresh(lio)
-    with one_by_one(lio) as do:
-        for number, operation in enumerate(operations, 1):
-            if fresh.has(operation) or any(is_below(_folder(operation), one) for one in missing):
-                continue
-            try:
-                inverse = do(operation)
-            except InterruptedStepsError:
-                raise
-            except PyshellError as error:
-                _note_failure(operation, error, result, missing, os.path.isdir)
+    numbers = {id(operation): number for number, operation in enumerate(operations, 1)}
+
+    def left_out(operation: Operation) -> bool:
+        folder = _folder(operation)
+        return fresh.has(operation) or any(is_below(folder, one) for one in missing)
+
+    with closing(one_by_one(lio, operations, left_out)) as attempts:
+        for operation, done in attempts:
+            if isinstance(done, PyshellError):
+                _note_failure(operation, done, result, missing, os.path.isdir)
             else:
                 fresh.made(operation)
-                inverses += [inverse] if inverse is not None else []
+                inverses += [done] if done is not None else []
                 if isinstance(operation, SetKnown) and operation.unknown:
                     _note_unknown(operation, result)
-            lio.progress(number, len(operations))
+            lio.progress(numbers[id(operation)], len(operations))
     result.undo = inverses[::-1] + result.undo
 
 

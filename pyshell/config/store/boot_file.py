@@ -363,15 +363,16 @@ def _backups_of_targetcli(config_dir: Path) -> int:
 
 
 def is_unsaved(lio: Lio) -> bool:
-    """Return whether the running configuration differs from the saved one; reads both entirely.
+    """Return whether the running configuration differs from the saved one.
 
-    Targets under cluster control are never saved, so they do not count. Raises PyshellError if the
-    file cannot be read.
+    Reads both entirely, unless nothing is saved. Targets under cluster control are never saved, so
+    they do not count. Raises PyshellError if the file cannot be read.
     """
     path = store.default_file(lio)
-    if not path.exists() and listing.is_empty(lio):
-        return False
-    running = clustered.read(lio.config_dir).others(items(read_running(lio), lio.root))
+    ours = clustered.read(lio.config_dir)
+    if not path.exists() and (listing.is_empty(lio) or not ours.targets):
+        return not listing.is_empty(lio)
+    running = ours.others(items(read_running(lio), lio.root))
     if not path.exists():
         return bool(running)
     saved = items(references.if_readable(document_file.load(path)), lio.root)

@@ -6,12 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
 from types import FrameType
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from pyshell.errors import (
     ConflictError,
@@ -415,6 +416,16 @@ def _attempts(
             failed = True
             return error
 
+    yield from _in_runs(lio, operations, attempt)
+
+
+def _in_runs(
+    lio: Lio, operations: Iterable[Operation], attempt: Callable[[Operation], _Attempted]
+) -> Iterator[tuple[Operation, _Attempted]]:
+    """Attempt operations in order, a run of those that wait in parallel; `attempt` never raises.
+
+    Yields each that was begun with its result.
+    """
     # An operation can depend on those of another kind before it.
     for _, group in groupby(operations, key=type):
         run = list(group)
@@ -422,7 +433,7 @@ def _attempts(
             attempts = _beside_each_other(run, lio.at_once, attempt)
         else:
             attempts = ((operation, attempt(operation)) for operation in run)
-        # An operation before the failed one may not have begun, as they run in parallel.
+        # An operation before a failed one may not have begun, as they run in parallel.
         yield from (one for one in attempts if not isinstance(one[1], _NotBegunError))
 
 
@@ -453,23 +464,43 @@ def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
                 lio.kernel.rmdir(found.folder)
 
 
-@contextmanager
-def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
-    """Yield a function that checks and does one operation; see `Operation.do`.
+def one_by_one(
+    lio: Lio, operations: Iterable[Operation], left_out: Callable[[Operation], bool]
+) -> Generator[tuple[Operation, Operation | PyshellError | None], None, None]:
+    """Check and do each operation that can be done, and yield it with its inverse or its error.
 
-    Ctrl-C and the like are held back during an operation, and raised before the next.
+    `left_out` is asked before each. Ctrl-C and the like are held back during an operation; then no
+    other begins, and InterruptedStepsError is raised.
     """
-    foreseen = Foreseen(lio)
+    foreseen, checking = Foreseen(lio), threading.Lock()
+    ended: BaseException | None = None
+
     with interrupts_held() as interrupted:
 
-        def do(operation: Operation) -> Operation | None:
-            _stop_where_interrupted(operation, interrupted())
-            with doing(operation.step(), hint=operation.hint):
-                foreseen.forget_operations()
-                operation.check(lio, foreseen)
-            return _do(lio, operation)
+        def attempt(operation: Operation) -> _Attempted:
+            nonlocal ended
+            if ended is not None or left_out(operation):
+                return _NotBegunError()
+            try:
+                _stop_where_interrupted(operation, interrupted())
+                with checking, doing(operation.step(), hint=operation.hint):
+                    foreseen.forget_operations()
+                    operation.check(lio, foreseen)
+                return _do(lio, operation)
+            except BaseException as error:
+                ended = ended if _is_failure(error) else error
+                return error
 
-        yield do
+        for operation, attempted in _in_runs(lio, operations, attempt):
+            if not isinstance(attempted, BaseException) or _is_failure(attempted):
+                yield operation, attempted
+        if ended is not None:
+            raise ended
+
+
+def _is_failure(error: BaseException) -> TypeGuard[PyshellError]:
+    """Return whether an operation failed, not the program."""
+    return isinstance(error, PyshellError) and not isinstance(error, InterruptedStepsError)
 
 
 def do_unchecked(lio: Lio, operation: Operation) -> Operation | None:

@@ -80,6 +80,8 @@ class CreateLun(Creation):
     """Export a storage object as a LUN of a TPG."""
 
     deletion = DeleteLun
+    # The kernel waits 15 ms or so, see docs/benchmark.md.
+    waits: ClassVar[bool] = True
     place: Lun
     storage_object: StorageObject
     alias: str | None = None
