@@ -120,7 +120,8 @@ def saveconfig(
             writing.replace(file, f"{secret}\n".encode())
         said = saving.save(notes)
         if secrets:
-            said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
+            folder = next(iter(secrets)).parent
+            said.append(f"{len(secrets)} CHAP secrets are in files in {folder}.")
         return Lines([*said, f"Configuration saved to {path}"])
 
     effect: Literal["saved"] | None = "saved" if path == store.default_file(node.lio) else None

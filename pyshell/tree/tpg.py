@@ -201,7 +201,9 @@ class PortalsNode(ObjectNode[Tpg]):
             "Address of the portal, such as 0.0.0.0 or 0.0.0.0:3260.",
         ],
         ip_port: Annotated[
-            int | None, PORT, "Port of the portal. Required unless the address includes it."
+            int | None,
+            PORT,
+            "Port of the portal. Required if several portals have that address.",
         ] = None,
     ) -> Result:
         """Stop listening on an address and port.
@@ -210,8 +212,7 @@ class PortalsNode(ObjectNode[Tpg]):
         there again.
         """
         address, port = _one_port(ip_address, ip_port)
-        if port is None:
-            raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
+        port = port if port is not None else self._only_port(address)
         place = self._present(address, port)
         if place is None:
             raise missing(
@@ -223,6 +224,17 @@ class PortalsNode(ObjectNode[Tpg]):
             self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
         said = f"Deleted network portal {address}:{port}"
         return Change([DeletePortal(place, said=[said])], named=[place.path])
+
+    def _only_port(self, address: str) -> int:
+        """Return the port of the only portal at an address. Raises UsageError."""
+        at = [
+            portal.port
+            for portal in listing.portals(self.place)
+            if listing.same_address(portal.address, address)
+        ]
+        if len(at) != 1 or self.context.compat:
+            raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
+        return at[0]
 
 
 def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, int | None]:

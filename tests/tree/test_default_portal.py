@@ -24,6 +24,20 @@ def test_field_failure_61_a_portal_in_the_way_is_told_with_its_place(pyshell: Py
     assert "Portals: 0" in pyshell("ls", f"/iscsi/{OTHER}").out
 
 
+def test_the_port_of_the_only_portal_of_an_address_can_be_omitted(target: Pyshell) -> None:
+    target.must(f"{TPG}/portals delete 0.0.0.0", f"{TPG}/portals create 192.168.56.101")
+    target.must(f"{TPG}/portals create 192.168.56.101 3261")
+    for address in ("192.168.56.101", "192.168.56.102"):
+        ran = target.line(f"{TPG}/portals delete {address}")
+        assert (ran.status, "Syntax: delete ADDRESS:PORT" in ran.err) == (2, True)
+    target.must(f"{TPG}/portals delete 192.168.56.101:3261")
+    assert (
+        "Missing required" in target("--compat", f"{TPG}/portals", "delete", "192.168.56.101").err
+    )
+    target.must(f"{TPG}/portals delete 192.168.56.101")
+    assert list(target.configfs.glob("iscsi/*/tpgt_1/np/*")) == []
+
+
 def test_field_failure_61_without_ipv6_the_default_portal_is_that_of_ipv4(
     pyshell: Pyshell,
 ) -> None:

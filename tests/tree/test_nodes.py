@@ -480,7 +480,7 @@ def test_a_portal_takes_its_port_behind_the_address(target: Pyshell) -> None:
     assert target.line(f"ls {portals}").out.count("[OK]") == 2
     assert target.line(f"{portals} create 127.0.0.1:3263 3264").status == 2
     assert target.line(f"{portals} create 127.0.0.1:0").status == 2
-    assert "ip_port" in target.line(f"{portals} delete 127.0.0.1").err
+    assert "ip_port" in target.line(f"{portals} delete 127.0.0.2").err
     target.must(f"{portals} delete [::1]:3262", f"{portals} delete 127.0.0.1 3261")
 
 
