@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 
 from pyshell.errors import ConflictError, UsageError
@@ -163,7 +162,9 @@ def _present(lio: Lio, acl: NodeAcl, file: str) -> str:
 
 
 def _secret() -> str:
+    from secrets import token_urlsafe  # it loads OpenSSL
+
     while True:
-        made = secrets.token_urlsafe(_RANDOM_BYTES)
+        made = token_urlsafe(_RANDOM_BYTES)
         if made[0].isalnum():  # what begins with '-' would look like an option to iscsiadm
             return made

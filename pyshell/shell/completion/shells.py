@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,12 +135,21 @@ def _root(invocation: Invocation) -> Iterator[RootNode]:
     """
     from pyshell.shell.shell import open_shell
 
-    with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
-        folder = invocation.simulate
-        if folder is not None and not folder.exists():
-            folder = Path(scratch) / "simulator"
+    with _simulator(invocation.simulate) as folder:
         silent = io.StringIO()
         shell = open_shell(
             folder, invocation.config_dir, Options(), (silent, silent, silent), lambda _text: None
         )
         yield shell.root()
+
+
+@contextmanager
+def _simulator(folder: Path | None) -> Iterator[Path | None]:
+    """Return a simulator's folder, or a temporary one if it does not exist yet."""
+    if folder is None or folder.exists():
+        yield folder
+        return
+    import tempfile  # there is one mostly
+
+    with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
+        yield Path(scratch) / "simulator"
