@@ -99,8 +99,14 @@ def prepare(simulator: Path, environment: Mapping[str, str], scratch: Path) -> N
         started([f"--simulate={simulator}", *line.split()], environment, scratch)
 
 
-def measure(scratch: Path) -> dict[str, dict[str, int]]:
+def measure() -> dict[str, dict[str, int]]:
     """Return the counts of each command."""
+    # Always at the same depth: each folder of a path is opened.
+    with tempfile.TemporaryDirectory(prefix="pyshell-bench-", dir="/tmp") as scratch:
+        return _measured(Path(scratch))
+
+
+def _measured(scratch: Path) -> dict[str, dict[str, int]]:
     simulator = scratch / "simulator"
     environment = {"HOME": str(scratch), "PATH": "/usr/bin:/bin"}
     prepare(simulator, environment, scratch)
@@ -123,8 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.start", description=__doc__)
     parser.add_argument("--renew", action="store_true", help="record the counts")
     renew = parser.parse_args().renew
-    with tempfile.TemporaryDirectory(prefix="pyshell-bench-") as scratch:
-        found = measure(Path(scratch))
+    found = measure()
     recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else {"commands": {}}
     for name, counts in found.items():
         before = recorded["commands"].get(name, {})
