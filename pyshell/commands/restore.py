@@ -147,7 +147,9 @@ def restoreconfig(
             if anew:
                 clear(node, spared, touched)
             running = running_beside() if clear_existing and not anew else None
-            result = restoration.restore(node.lio, document, running, read.text)
+            result = restoration.restore(
+                node.lio, document, running, read.text, images=node.context.compat
+            )
             job = RestoreJob(node.context, document, read.data if whole else None, touched=touched)
             job.take(result)
             if arrivals is not None:
@@ -163,7 +165,9 @@ def restoreconfig(
 
     def foresee() -> Lines:
         running = running_beside() if clear_existing else None
-        result = restoration.restore(node.lio, document, running, read.text, dry_run=True)
+        result = restoration.restore(
+            node.lio, document, running, read.text, dry_run=True, images=node.context.compat
+        )
         return _foreseen(node, path, result, PyshellError, wait)
 
     effect: Literal["loaded", "other"] = "loaded" if whole else "other"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyshell.config import parts, references, validate
 from pyshell.config.document import Document
 from pyshell.config.model import Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
-from pyshell.config.plan import Plan, plan
+from pyshell.config.plan import Plan, PlanStep, plan
 from pyshell.config.positions import Place, json_path
 from pyshell.config.running import read_running
 from pyshell.errors import (
@@ -131,19 +131,23 @@ def restore(
     text: str = "",
     *,
     dry_run: bool = False,
+    images: bool = False,
 ) -> Restored:
     """Restore all objects of a document; continue after errors.
 
     With `running`, the running configuration, the document replaces it: equal objects are not
     touched, objects that are not in the document are deleted. Otherwise it is added to the running
     configuration. `text` is the text of the file if it should be searched for duplicate keys. With
-    `dry_run`, nothing is changed: the result is what checks can foresee.
+    `dry_run`, nothing is changed: the result is what checks can foresee. With `images`, missing
+    image files are created, as targetcli has the kernel do.
     """
     result, refused = Restored(), dict[str, str]()
     document = _sound(lio, document, result, text=text)
     wanted = items(document, lio.root, refused)
     beside = _exported(lio, wanted) if running is None else running
     result.plan = plan(lio, beside, wanted, prune=running is not None, refused=refused)
+    if images:
+        result.plan.steps = list(_with_images(lio, result.plan.steps))
     result.skipped += [_refused(*one) for one in refused.items()]
     result.notes += [
         f"{path} has no {name}, ignored"
@@ -195,6 +199,25 @@ def _is_named(item: Item, paths: Collection[str]) -> bool:
     if item.implied and isinstance(item.place, identifiers.AluaGroup):
         return item.place.storage_object.path in paths
     return tree_path(item) in paths
+
+
+def _with_images(lio: Lio, steps: Iterable[PlanStep]) -> Iterator[PlanStep]:
+    """Yield steps, with the missing image files before the storage objects that need them.
+
+    A missing device is no missing file, and a missing folder is probably not mounted.
+    """
+    from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
+
+    for step in steps:
+        operation = step.operation
+        if isinstance(operation, CreateStorageObject) and operation.place.plugin == "fileio":
+            path, size = str(operation.arguments["dev"]), operation.arguments.get("size")
+            file = lio.machine.host_file(path)
+            is_device = os.path.normpath(path).startswith("/dev/")
+            has_folder = file.parent.is_dir() or lio.machine.makes_folders(path)
+            if size and has_folder and not (is_device or file.exists()):
+                yield PlanStep(step.path, CreateImageFile(path, int(size), sparse=True))
+        yield step
 
 
 def _foresee(lio: Lio, result: Restored) -> None:

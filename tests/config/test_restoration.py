@@ -397,3 +397,30 @@ def test_a_refused_portal_is_reported_with_the_likely_cause(
     ran = target("restoreconfig")
     assert ran.status == 1
     assert "skipped (Is IPv6 on ('ip -6 address'), and the address not taken" in ran.err
+
+
+# Image files
+
+
+def test_only_targetcli_mode_creates_missing_image_files(
+    pyshell: Pyshell, document: Document
+) -> None:
+    entry = {"plugin": "fileio", "name": "new", "size": 1 << 20, "write_back": True}
+    document["storage_objects"] = [
+        {**entry, "dev": "/srv/new.img"},
+        {**entry, "dev": "/dev/none", "name": "none"},
+    ]
+    document["targets"] = []
+    ran = restored(pyshell, document)
+    assert "There is no image file /srv/new.img" in ran.err
+    assert there(pyshell, "/backstores/fileio/new") == [False]
+    assert pyshell("--compat", "--dry-run", "restoreconfig").status == 1
+    assert there(pyshell, "/backstores/fileio/new") == [False]
+
+    ran = pyshell("--compat", "restoreconfig")
+    assert ran.status == 1
+    assert "There is no image file /dev/none" in ran.err
+    assert "new.img" not in ran.err
+    assert there(pyshell, "/backstores/fileio/new", "/backstores/fileio/none") == [True, False]
+    file = pyshell.folder / "files/srv/new.img"
+    assert (file.stat().st_size, file.stat().st_mode & 0o777) == (1 << 20, 0o600)
