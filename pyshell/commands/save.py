@@ -394,9 +394,9 @@ class FileSaving:
             if self._context.compat:  # targetcli makes the folder
                 writing.make_folder(self._path.parent, private=False)
             document_file.write(self.document, self._path)
-            left = tree_paths(self.document) - tree_paths(self._running)
             missing = boot_file(self._context).missing_of(self._path)
             if missing:
+                left = tree_paths(self.document) - tree_paths(self._running)
                 kept = {path: why for path, why in missing.items() if path in left}
                 boot_file(self._context).restored_other(self._path, kept)
             return []

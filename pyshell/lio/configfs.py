@@ -106,10 +106,11 @@ class RealKernel:
 
     def read(self, path: str) -> str:
         confine(self.root, path)
-        return _read(path, path, None)
+        return _read(path)
 
     @contextmanager
     def within(self, folder: str) -> Iterator[Callable[[str], str]]:
+        confine(self.root, f"{folder}/x")  # the folder can be the root
         try:
             held = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:  # let each file be the one that is missing
@@ -117,8 +118,9 @@ class RealKernel:
             return
 
         def text_of(name: str) -> str:
-            confine(self.root, f"{folder}/{name}")
-            return _read(name, f"{folder}/{name}", held)
+            if "/" in name or name in _ODD:
+                confine(self.root, f"{folder}/{name}")
+            return _read(name, folder, held)
 
         try:
             yield text_of
@@ -170,10 +172,11 @@ def page_size() -> int:
     return _page_size
 
 
-def _read(name: str, path: str, folder: int | None) -> str:
+def _read(name: str, folder: str = "", descriptor_of: int | None = None) -> str:
+    """Read a file by its path, or by its name in an open folder."""
     asked()
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptor_of)
         try:
             found = read = os.read(descriptor, _MORE_THAN_A_PAGE)
             while len(read) == _MORE_THAN_A_PAGE:
@@ -182,12 +185,19 @@ def _read(name: str, path: str, folder: int | None) -> str:
         finally:
             os.close(descriptor)
     except OSError as error:
-        error.filename = path  # os.read does not know it, os.open the name in the folder
+        # os.read does not know it, os.open the name in the folder.
+        error.filename = f"{folder}/{name}" if folder else name
         raise
     return found.decode("utf-8", errors="surrogateescape")
 
 
-_beside = threading.local()
+class _Beside(threading.local):
+    """What this thread was told by `asking`."""
+
+    ask: Callable[[], None] | None = None
+
+
+_beside = _Beside()
 
 
 @contextmanager
@@ -200,14 +210,13 @@ def asking(ask: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        del _beside.ask
+        _beside.ask = None
 
 
 def asked() -> None:
     """Call what `asking` has set for this thread."""
-    ask: Callable[[], None] | None = getattr(_beside, "ask", None)
-    if ask is not None:
-        ask()
+    if _beside.ask is not None:
+        _beside.ask()
 
 
 def _entries(path: str) -> Iterator[os.DirEntry[str]]:
