@@ -62,7 +62,9 @@ def bind(
         else:
             raise UsageError(
                 f"Unexpected argument '{word.raw}' for {described.name}.",
-                _as_setting(described, words, word) or f"Syntax: {described.signature}",
+                _as_named(described, word)
+                or _as_setting(described, words, word)
+                or f"Syntax: {described.signature}",
                 column=word.start,
                 targetcli=_too_many(described, words),
             )
@@ -83,6 +85,14 @@ def assigned(
         if param is not None:
             taken.add(param.name)
     return found, next((param for param in positional if param.name not in taken), None)
+
+
+def _as_named(described: Command, word: Word) -> str:
+    """Return how to write a parameter's name that was typed alone, "" for other words."""
+    param = next((one for one in described.params if one.name == word.text), None)
+    if param is None:
+        return ""
+    return f"Write {param.name}={'true' if param.kind.name == 'true|false' else 'VALUE'}."
 
 
 def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:

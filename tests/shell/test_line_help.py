@@ -48,6 +48,9 @@ TOLD = {
     f"{TPG} set attribute authentication = 1": "Write authentication=1.",
     f"{TPG} set attribute authentication": "Write authentication=VALUE.",
     f"{TPG} set auth password hidden": "Write password=VALUE.",
+    "share /dev/sdb to=iqn.2020-07.com.example:a readonly": "Write readonly=true.",
+    "share /dev/sdb to=iqn.2020-07.com.example:a name": "Write name=VALUE.",
+    "takeover back": "Write back=true.",
     # A setting, or a group of such.
     f"{TPG} get attribute login_timout": "Did you mean login_timeout?",
     f"{TPG} set attribute login_timout=9": "Did you mean login_timeout?",

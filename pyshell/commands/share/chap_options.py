@@ -53,7 +53,7 @@ class Chap:
         if self.password and len(initiators) > 1:
             raise UsageError(
                 "Initiators must not share one CHAP secret.",
-                "Name one initiator, or use chap=oneway to generate secrets.",
+                "Name one initiator, or omit password=: chap=oneway generates one for each.",
             )
         refuse_equal_secrets(self.password, self.mutual_password)
 
