@@ -464,7 +464,10 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
         raise NotFoundError(f"No such revision: {word}.", "Run 'revisions' to list them.")
     with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
         return revisions.read_revision(folder, word, trusted=trusted), ""
-    raise NotFoundError(f"No such file: {path}.", "Give running, saved, a revision or a file.")
+    hint = "Give running, saved, a revision or a file."
+    if word == "-":
+        hint = "/dev/stdin is standard input."
+    raise NotFoundError(f"No such file: {path}.", hint)
 
 
 def file_named(node: Node, word: str) -> Path | None:

@@ -281,6 +281,10 @@ def test_pruning_one_target_leaves_the_others_alone(saved: Pyshell, tmp_path: Pa
     assert saved("/backstores/ramdisk/local").status == 0
 
 
+def test_a_dash_is_no_file(saved: Pyshell) -> None:
+    assert "/dev/stdin is standard input." in saved("apply", "-").err
+
+
 def test_a_target_that_the_file_lacks_is_an_error(saved: Pyshell) -> None:
     assert saved("apply", str(EXAMPLE), "target=iqn.2020-07.com.example:none").status == 3
 
