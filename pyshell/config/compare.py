@@ -206,13 +206,16 @@ def settable(lio: Lio, wanted: Items, running: Items) -> tuple[Items, dict[str, 
     The second result has the names of those parts, as `company_id`, by path.
     """
     found, lacking = dict(wanted), {}
-    for path, item in wanted.items():
-        identity = [f for f in settings.IDENTITY if f in item.settings]
-        if not identity or path not in running:
-            continue
-        assert isinstance(item.place, identifiers.StorageObject)
-        place = listing.storage_object(lio, item.place.plugin, item.place.name)
-        if place is None:
+    parts = {
+        path: [file for file in settings.IDENTITY if file in item.settings]
+        for path, item in wanted.items()
+        if path in running
+    }
+    every = listing.storage_objects(lio) if any(parts.values()) else []
+    places = {place.path: place for place in every}
+    for path, identity in parts.items():
+        place, item = places.get(path), wanted[path]
+        if not identity or place is None:
             continue
         gone = [f for f in identity if not os.path.exists(f"{place.folder}/{f}")]
         if gone:

@@ -253,7 +253,7 @@ def device_problems(
     for storage_object in deleted:
         foreseen.remove(storage_object.folder)
     for entry in document.each("storage_objects"):
-        yield from _registrations(lio, entry, at_boot=at_boot)
+        yield from _registrations(lio, foreseen, entry, at_boot=at_boot)
         device = entry.fit_text("dev")
         if not device:
             continue  # reported by other checks
@@ -275,13 +275,15 @@ def device_problems(
             yield error(place, f"this host has no processor {number}", "-1 means any processor.")
 
 
-def _registrations(lio: Lio, entry: DocumentEntry, *, at_boot: bool) -> Iterator[Problem]:
+def _registrations(
+    lio: Lio, foreseen: Foreseen, entry: DocumentEntry, *, at_boot: bool
+) -> Iterator[Problem]:
     """Yield an error if the object cannot be created with its persistent reservations."""
     serial, plugin, name = entry.fit_text("wwn"), plugin_of(entry), entry.text("name")
     file = reservations.file_of(lio, serial) if serial else None
     if file is None or plugin is None or name is None:
         return
-    if not at_boot and listing.storage_object(lio, plugin, name) is not None:
+    if not at_boot and foreseen.storage_object(plugin, name) is not None:
         return
     try:
         with contextlib.suppress(PyshellError):  # most have none
@@ -325,7 +327,7 @@ def _block(
     at_boot: bool,
     moving: bool,
 ) -> Iterator[Problem]:
-    place = _running(lio, entry, device)
+    place = _running(lio, foreseen, entry, device)
     if place is not None:
         missing = storage_info.describe(lio, place).missing
         if missing:
@@ -354,12 +356,14 @@ def _refused_here(entry: DocumentEntry, found: PyshellError, *, moving: bool) ->
         yield refused(entry.at("dev"), found)
 
 
-def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | None:
+def _running(
+    lio: Lio, foreseen: Foreseen, entry: DocumentEntry, device: str
+) -> StorageObject | None:
     """Return the storage object of that name if it is running on this device."""
     plugin, name = plugin_of(entry), entry.text("name")
     if plugin is None or name is None:
         return None
-    place = listing.storage_object(lio, plugin, name)
+    place = foreseen.storage_object(plugin, name)
     if place is None:
         return None
     running = storage_info.describe(lio, place).device

@@ -660,7 +660,7 @@ def test_finding_66_a_signal_after_the_last_step_leaves_an_undo_entry(
 def test_finding_66_an_interrupted_restore_that_changed_nothing_leaves_no_undo_entry(
     pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **named: object) -> None:
         raise InterruptedStepsError("Interrupted before the step", signal.SIGINT)
 
     monkeypatch.setattr("pyshell.config.restoration.restore", interrupted)
