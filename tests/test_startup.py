@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,9 @@ READING = (
 # What only changes, reports of wrong files, terminals and the prompt need.
 NEEDLESS = frozenset(
     {"rtslib_fb", "rtslib", "configshell", "pyparsing", "voluptuous", "pydantic", "rich"}
-    | {"prompt_toolkit", "argparse", "dataclasses", "inspect"}
+    | {"prompt_toolkit", "argparse", "dataclasses"}
+    # Until 3.11, typing_extensions, which imports it, has what the types of documents are made of.
+    | ({"inspect"} if sys.version_info >= (3, 11) else set())
 )
 
 Run = Callable[..., start.Start]
