@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,9 +27,9 @@ from pyshell.config.store.clustered import Clustered
 from pyshell.errors import NotFoundError, PyshellError, UsageError, os_errors
 from pyshell.expressions import expression
 from pyshell.files import writing
-from pyshell.lio import listing, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import StorageObject, Target
+from pyshell.lio.identifiers import StorageObject, Target, parents
 from pyshell.lio.storage_info import device_attributes
 from pyshell.records import replace
 from pyshell.text import counted, listed
@@ -204,7 +204,7 @@ def diff(
         )
     if form == "commands":
         here = _on_host(words[0]) is None  # the devices of another host cannot be read
-        lines = command_lines(before, after, derived=partial(_derived, node) if here else _nothing)
+        lines = command_lines(before, after, derived=_derived(node) if here else _nothing)
         return Lines(lines, status=int(bool(found)))
     lines = list(change_text.tree_lines(found))
     if lines:
@@ -352,7 +352,7 @@ def export(
     if secret_files is not None:
         folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
         secret = in_file
-    lines = command_lines({}, part, secret=secret, beside=beside, derived=partial(_derived, node))
+    lines = command_lines({}, part, secret=secret, beside=beside, derived=_derived(node))
     if hidden:
         node.context.note(f"{_secrets(len(hidden), 'omitted')}: a '-' asks for each.")
     if not files:
@@ -374,16 +374,22 @@ def _secrets(number: int, done: str) -> str:
     return f"{counted(number, 'CHAP secret')} {'is' if number == 1 else 'are'} {done}"
 
 
-def _derived(node: Node, item: Item) -> Mapping[str, str]:
-    """Return the attributes that a storage object takes from its device."""
-    place, candidate = item.place, node.context.candidate
-    assert isinstance(place, StorageObject)
-    device = str(item.facts.get("dev", ""))
-    in_candidate = candidate is not None and not listing.storage_object(
-        node.lio, place.plugin, place.name
-    )
-    lio = candidate.lio if candidate is not None and in_candidate else node.lio
-    return device_attributes(lio, place.plugin, place.name, device)
+def _derived(node: Node) -> Callable[[Item], Mapping[str, str]]:
+    """Return a function of a storage object: the attributes that it takes from its device."""
+    candidate = node.context.candidate
+    known = [node.lio] if candidate is None else [candidate.lio, node.lio]
+
+    @cache
+    def running() -> Mapping[str, tuple[Lio, StorageObject]]:
+        return {place.path: (lio, place) for lio in known for place in listing.storage_objects(lio)}
+
+    def attributes(item: Item) -> Mapping[str, str]:
+        place = item.place
+        assert isinstance(place, StorageObject)
+        lio, found = running().get(place.path, (known[0], None))
+        return device_attributes(lio, place.plugin, found, str(item.facts.get("dev", "")))
+
+    return attributes
 
 
 def _nothing(_item: Item) -> Mapping[str, str]:
@@ -533,9 +539,11 @@ def _of_target(found: Items, wwn: str) -> Items:
 def with_storage(found: Items, part: Items) -> Items:
     """Return a part with the storage objects that its LUNs export."""
     links = {link for item in part.values() for link in item.links if link not in part}
-    storage = {path: item for link in links for path, item in below(found, link).items()}
-    whole = {**storage, **part}
-    return {path: item for path, item in found.items() if path in whole}
+    return {
+        path: item
+        for path, item in found.items()
+        if path in part or path in links or not links.isdisjoint(parents(path))
+    }
 
 
 def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:

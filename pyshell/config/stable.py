@@ -20,8 +20,14 @@ from pyshell import names
 from pyshell.config.document import Document
 from pyshell.config.model import as_kernel
 from pyshell.lio import Lio, settings, storage_info
-from pyshell.lio.identifiers import normal_path, normal_wwn, plugin_name
-from pyshell.lio.listing import natural
+from pyshell.lio.identifiers import (
+    StorageObject,
+    normal_path,
+    normal_wwn,
+    plugin_name,
+    storage_object_path,
+)
+from pyshell.lio.listing import natural, storage_objects
 
 _Entry = Mapping[str, Any]
 _STAYS = frozenset({"block_size", "emulate_tpu"})
@@ -31,7 +37,13 @@ _HISTORY = "alua_access_status"
 
 def stable(lio: Lio, document: Document) -> Document:
     """Return a document of the running configuration, or a part of it, in the one form."""
-    objects = [_storage_object(lio, entry) for entry in document.get("storage_objects", [])]
+    running = {place.path: place for place in storage_objects(lio)}
+    objects = [
+        _storage_object(
+            lio, entry, running.get(storage_object_path(entry["plugin"], entry["name"]))
+        )
+        for entry in document.get("storage_objects", [])
+    ]
     targets = [_target(entry) for entry in document.get("targets", [])]
     found = {
         "storage_objects": sorted(objects, key=lambda one: (one["plugin"], natural(one["name"]))),
@@ -41,9 +53,9 @@ def stable(lio: Lio, document: Document) -> Document:
     return cast(Document, found)
 
 
-def _storage_object(lio: Lio, entry: _Entry) -> dict[str, Any]:
+def _storage_object(lio: Lio, entry: _Entry, place: StorageObject | None) -> dict[str, Any]:
     plugin, device = plugin_name(entry["plugin"]), entry.get("dev", "")
-    given = storage_info.device_attributes(lio, plugin, entry["name"], device)
+    given = storage_info.device_attributes(lio, plugin, place, device)
     attributes = _values("storage_object", entry.get("attributes", {}))
     found = {
         **entry,

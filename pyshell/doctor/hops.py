@@ -169,6 +169,17 @@ class _At:
         found = sessions.of_tpg(self.lio, self.tpg)
         return next((one for one in found if one.initiator == self.name), None)
 
+    @cached_property
+    def mapped(self) -> dict[Lun | None, MappedLun]:
+        """Return the mapped LUNs of the ACL by what they lead to, of several the first."""
+        every = listing.mapped_luns(self.acl) if self.acl is not None else []
+        return {listing.lun_of(one): one for one in reversed(every)}
+
+    @cached_property
+    def login(self) -> tuple[Hop, ...]:
+        """Return the hops from the target to the login."""
+        return tuple(_login(self))
+
     @property
     def demo(self) -> bool:
         """Return whether an initiator without an ACL is allowed, and gets LUNs."""
@@ -242,7 +253,6 @@ def _judged(lio: Lio, chosen: Sequence[tuple[_At, Lun | None]]) -> list[Trace]:
         if at.tpg not in network_hops:
             network_hops[at.tpg] = tuple(_network(at, sockets, origin))
         disk = at.asked.disk or (listing.storage_object_of(lun) if lun is not None else None)
-        login = tuple(_login(at))
         storage = tuple(_storage(at, lun, disk))
         found.append(
             Trace(
@@ -251,7 +261,7 @@ def _judged(lio: Lio, chosen: Sequence[tuple[_At, Lun | None]]) -> list[Trace]:
                 lun=_number(at, lun),
                 admitted=at.admitted,
                 portals=network_hops[at.tpg],
-                login=login,
+                login=at.login,
                 storage=storage,
                 session=_session(at, network_hops[at.tpg]) if at.nexus is None else None,
                 is_meant=not at.admitted and (at.is_tried or at.is_saved),
@@ -467,24 +477,19 @@ def _mapping(at: _At, lun: Lun | None) -> Hop:
         if not at.admitted:
             return _unknown("mapping", place.path, _NO_ACL)
         return Hop("mapping", place.path, "ok", "without an ACL, it gets each LUN of the TPG")
-    found = access.unmapped(at.lio, at.acl, lun, this=True)
-    mapped = _mapped(at, lun)
+    mapped = at.mapped.get(lun)
     if mapped is None:
+        found = access.unmapped(at.lio, at.acl, lun, this=True)
         return _hop("mapping", found, at.acl.path, "")
     read_only = is_on(at.lio.kernel, f"{mapped.folder}/write_protect")
     told = f"the ACL maps it as LUN {mapped.index}{', read-only' if read_only else ''}"
     return Hop("mapping", mapped.path, "ok", told)
 
 
-def _mapped(at: _At, lun: Lun) -> MappedLun | None:
-    mapped = listing.mapped_luns(at.acl) if at.acl is not None else []
-    return next((one for one in mapped if listing.lun_of(one) == lun), None)
-
-
 def _number(at: _At, lun: Lun | None) -> int | None:
     if lun is None:
         return None
-    mapped = _mapped(at, lun)
+    mapped = at.mapped.get(lun)
     return mapped.index if mapped is not None else None if at.acl is not None else lun.index
 
 

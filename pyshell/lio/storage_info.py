@@ -536,13 +536,14 @@ def is_back(lio: Lio, place: StorageObject, found: StorageInfo) -> bool:
     return lio.machine.block_device(found.device) is not None
 
 
-def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str, str]:
-    """Return the attributes that a storage object of that name takes from its device.
+def device_attributes(
+    lio: Lio, plugin: str, place: StorageObject | None, device: str
+) -> dict[str, str]:
+    """Return the attributes that a storage object takes from its device; `place` is a running one.
 
     As target_configure_unmap_from_queue() and the backstores' configure functions set them.
     """
     found: dict[str, str] = {}
-    place = listing.storage_object(lio, plugin, name)
     if place is not None:
         for own, limit in _OWN_LIMITS.items():
             most = text_or_none(lio.kernel, f"{place.folder}/attrib/{limit}")
