@@ -69,14 +69,14 @@ class DebianGuest:
         self.run("systemctl reboot")
         return self.booted(2 * BOOT_SECONDS)  # it also shuts down, for up to 90 seconds a unit
 
-    def run(self, line: str) -> str:
+    def run(self, line: str, seconds: float = COMMAND_SECONDS) -> str:
         """Run a line of shell, which must succeed, and return what it prints."""
         self._asked += 1
         ask = self.bed / str(self._asked)
         ask.with_suffix(".new").write_text(line + "\n")
         ask.with_suffix(".new").rename(ask.with_suffix(".command"))
         status = ask.with_suffix(".status")
-        self._wait(line, status.exists, COMMAND_SECONDS)
+        self._wait(line, status.exists, seconds)
         out, err = (ask.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
         if int(status.read_text()):
             raise AssertionError(f"{line}: status {status.read_text()}{out}{err}")

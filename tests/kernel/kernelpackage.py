@@ -28,7 +28,7 @@ def release() -> str:
 @functools.cache
 def name(cache: Path, of: str) -> str | None:
     """Return the name of a release's current kernel package; None where apt cannot get it."""
-    options = _options(cache, of)
+    options = own_lists(cache, of)
     if options is None:
         return None
     answer = _run("apt-cache", *options, "depends", META_PACKAGE)
@@ -38,7 +38,7 @@ def name(cache: Path, of: str) -> str | None:
 
 def download(cache: Path, of: str, package: str, into: Path) -> Path:
     """Fetch a package into a folder; nothing is installed."""
-    options = _options(cache, of) or []
+    options = own_lists(cache, of) or []
     # apt's own user may not write into a private folder; saying root avoids a warning.
     command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *options, "download", package]
     subprocess.run(command, cwd=into, check=True, stdout=subprocess.DEVNULL)
@@ -46,11 +46,14 @@ def download(cache: Path, of: str, package: str, into: Path) -> Path:
     return archive
 
 
-def _options(cache: Path, of: str) -> list[str] | None:
-    """Return what makes apt work on lists of its own, filled; None where they cannot be had."""
+def own_lists(cache: Path, of: str, kind: str = "deb") -> list[str] | None:
+    """Return what makes apt work on lists of its own, filled; None where they cannot be had.
+
+    `of` is a release of Debian; with the kind deb-src, the lists are of its source packages.
+    """
     if not of:
         return []
-    folder = cache / f"apt-{of}"
+    folder = cache / f"{kind.replace('deb', 'apt')}-{of}"
     (folder / "lists/partial").mkdir(parents=True, exist_ok=True)
     (folder / "archives/partial").mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
@@ -64,7 +67,7 @@ def _options(cache: Path, of: str) -> list[str] | None:
         archive = _archive()
         if archive is None:
             return None
-        sources.write_text(f"deb [signed-by={KEYS}] {archive} {of} main\n")
+        sources.write_text(f"{kind} [signed-by={KEYS}] {archive} {of} main\n")
         if _run("apt-get", *options, "-q", "--error-on=any", "update").returncode:
             sources.unlink()
             return None
