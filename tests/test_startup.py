@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +26,7 @@ READING = (
 # What only changes, reports of wrong files, terminals and the prompt need.
 NEEDLESS = frozenset(
     {"rtslib_fb", "rtslib", "configshell", "pyparsing", "voluptuous", "pydantic", "rich"}
-    | {"prompt_toolkit", "argparse", "dataclasses"}
-    # Until 3.11, typing_extensions, which imports it, has what the types of documents are made of.
-    | ({"inspect"} if sys.version_info >= (3, 11) else set())
+    | {"prompt_toolkit", "argparse"}
 )
 
 Run = Callable[..., start.Start]
@@ -85,11 +82,9 @@ def test_counts_are_not_larger_than_recorded() -> None:
             assert counts[what] <= limit, f"{name}: {what}; see the docstring of this file"
 
 
-def test_only_one_module_declares_dataclasses_and_expressions() -> None:
-    """`records` and `expressions` do the same when they are first used."""
-    early = re.compile(
-        r"^(from dataclasses import|import dataclasses|_?[A-Z_]+ = re\.compile)", re.M
-    )
+def test_no_module_compiles_expressions_when_it_is_imported() -> None:
+    """Those of `expressions` are compiled when they are first used."""
+    early = re.compile(r"^_?[A-Z_]+ = re\.compile", re.M)
     found = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "pyshell").rglob("*.py")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +34,6 @@ from pyshell.lio.operations.storage import (
     DeleteStorageObject,
 )
 from pyshell.quoting import line
-from pyshell.records import replace
 from pyshell.tree.command import (
     CONFIGURATION,
     DEADLINE,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.commands import change_text
@@ -13,7 +14,6 @@ from pyshell.errors import ConflictError, NotPermittedError, UsageError
 from pyshell.lio.identifiers import parents
 from pyshell.lio.listing import natural
 from pyshell.lio.operations.base import check
-from pyshell.records import replace
 from pyshell.text import counted
 from pyshell.tree.command import DEADLINE, DEADLINE_HELP, command
 from pyshell.tree.node import Node

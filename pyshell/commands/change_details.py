@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell.commands.history import UNDONE, entries, undoable, values_of
@@ -16,7 +17,6 @@ from pyshell.errors import NotFoundError, PyshellError
 from pyshell.lio import Lio
 from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations.base import Operation, flat
-from pyshell.records import dataclass
 from pyshell.text import counted, joined
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines

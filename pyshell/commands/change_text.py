@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config.compare import Changed, Difference, shown
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.sessions import cut_by_each
-from pyshell.records import dataclass
 from pyshell.text import listed
 from pyshell.tree.node import split_path
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
 from pyshell.errors import PyshellError, UsageError
-from pyshell.records import asdict
 from pyshell.text import counted, joined
 from pyshell.tree.command import FILE, TARGET, command
 from pyshell.tree.node import Node

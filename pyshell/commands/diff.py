@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +32,6 @@ from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, Target, parents
 from pyshell.lio.storage_info import device_attributes
-from pyshell.records import replace
 from pyshell.text import counted, listed
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, TARGET, choice, command
 from pyshell.tree.node import Node

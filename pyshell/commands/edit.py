@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,6 @@ from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject, normal_path
 from pyshell.lio.operations.base import check
-from pyshell.records import dataclass
 from pyshell.text import counted, did_you_mean
 from pyshell.tree.command import DEADLINE, DEADLINE_HELP, PATH, command
 from pyshell.tree.node import Node

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pyshell.commands.check import counts
@@ -12,7 +13,6 @@ from pyshell.doctor import Finding, access, boot, cluster, disks, network, prote
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
-from pyshell.records import dataclass
 from pyshell.tree.command import PATH, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 from pyshell.commands.diff import RUNNING, SAVED, items_of
@@ -15,7 +16,6 @@ from pyshell.errors import UsageError
 from pyshell.lio import identifiers, listing, storage_info
 from pyshell.lio.sessions import sessions
 from pyshell.names import size_text
-from pyshell.records import dataclass, field
 from pyshell.tree import topology
 from pyshell.tree.command import CONFIGURATION, FILE, choice, command
 from pyshell.tree.node import Node

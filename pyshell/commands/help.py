@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pyshell import __version__
@@ -13,7 +14,6 @@ from pyshell.commands.parameters import explained
 from pyshell.errors import NotFoundError
 from pyshell.lio import settings
 from pyshell.lio.settings import Attribute
-from pyshell.records import dataclass, field
 from pyshell.text import aligned, did_you_mean
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
 from pyshell.tree.node import Node

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Annotated, Any
@@ -18,7 +19,6 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.expressions import expression
 from pyshell.lio import Lio
 from pyshell.names import whole
-from pyshell.records import dataclass, replace
 from pyshell.text import counted, did_you_mean, joined
 from pyshell.tree.command import ValueType, command, node_path, plain_text
 from pyshell.tree.node import Node

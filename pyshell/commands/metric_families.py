@@ -7,9 +7,9 @@ The alert rules and the dashboard in packaging/monitoring use these names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pyshell.records import dataclass, field
 from pyshell.text import visible
 
 Labels = Mapping[str, str]

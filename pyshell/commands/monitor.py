@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Annotated, Any
@@ -19,7 +20,6 @@ from pyshell.lio.operations.reservations import Reservations
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced
 from pyshell.lio.sessions import sessions as open_sessions
 from pyshell.lio.statistics import Rate, Sample, samples
-from pyshell.records import dataclass
 from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, ValueType, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Stream, Table

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,6 @@ from pyshell.host import Services
 from pyshell.host.programs import OTHERS, OTHERS_RESTORE, OURS
 from pyshell.lio import Lio
 from pyshell.lio.operations.base import Irreversible
-from pyshell.records import dataclass
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work

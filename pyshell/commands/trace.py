@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pyshell.commands.share.sharing import initiator_named
@@ -17,7 +18,6 @@ from pyshell.expressions import expression
 from pyshell.host import BY_ID
 from pyshell.lio import Lio, listing, statistics, storage_info
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
-from pyshell.records import asdict
 from pyshell.text import did_you_mean, joined
 from pyshell.tree.command import DISK, INITIATOR, INITIATOR_ADDRESS, command
 from pyshell.tree.luns import nearest, storage_object_on

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pyshell.commands import change_text, cluster_control, confirm
@@ -32,7 +33,6 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.setters import PauseTpg, Set
 from pyshell.lio.operations.storage import stays_of_image_file
-from pyshell.records import dataclass
 from pyshell.text import counted
 from pyshell.tree.command import CHANGE, UNDONE_CHANGE, command
 from pyshell.tree.node import Node

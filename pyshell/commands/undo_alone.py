@@ -7,6 +7,7 @@ What later changes touched is known from the log and the undo journal.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
 from pyshell.commands.history import UNDONE, entries
@@ -20,7 +21,6 @@ from pyshell.lio.identifiers import Identifier
 from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations.base import Deletion, Operation, flat
 from pyshell.lio.operations.storage import DeleteAluaGroup
-from pyshell.records import dataclass
 from pyshell.tree.node import Node
 
 _SHOWN = 80

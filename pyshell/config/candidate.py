@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pyshell.config.compare import Difference, compare, shown
@@ -31,7 +32,6 @@ from pyshell.lio.operations.base import Operation, do_unchecked, flat
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.storage_info import MODEL_ALIAS, describe
-from pyshell.records import replace
 from pyshell.simulator import SimulatedDevice, SimulatedPort, Simulator
 from pyshell.simulator.candidate_host import CandidateHardware
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyshell import names
@@ -33,7 +34,6 @@ from pyshell.lio.configfs import is_below, is_below_any
 from pyshell.lio.identifiers import normal_path, normal_wwn, storage_object_path
 from pyshell.lio.operations.preconditions import identity
 from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
-from pyshell.records import dataclass
 from pyshell.text import counted, did_you_mean, listed
 
 _SHOWN = 3

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 
 from pyshell.expressions import expression
-from pyshell.records import dataclass
 
 DRBD, LVM, ZFS = "drbd", "lvm", "zfs"
 SYSTEM_ID, LVMLOCKD = "system_id", "lvmlockd"

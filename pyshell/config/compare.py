@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyshell import names
@@ -18,7 +19,6 @@ from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
 from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.identifiers import DEFAULT_GROUP
 from pyshell.lio.storage_info import ARGUMENTS
-from pyshell.records import dataclass, replace
 
 _SECTORS, _BLOCK_SIZE = "hw_max_sectors", "control/hw_block_size"
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {

@@ -20,10 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import NotRequired, Required, TypedDict
 
+from dataclasses import dataclass
+
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
 from pyshell.lio import identifiers, settings
-from pyshell.records import dataclass
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""

@@ -14,6 +14,7 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -35,7 +36,6 @@ from pyshell.errors import PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 
 _TOO_LARGE = f"larger than {LARGE >> 20} MiB, which no saved configuration is"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pyshell import names
@@ -24,7 +25,6 @@ from pyshell.lio.identifiers import (
     normal_path,
     plugin_name,
 )
-from pyshell.records import dataclass, field, replace
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""

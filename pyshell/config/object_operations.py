@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, Item
@@ -68,7 +69,6 @@ from pyshell.lio.operations.targets import (
     remove_targets,
 )
 from pyshell.lio.settings import refuse_misread
-from pyshell.records import dataclass
 
 _CREATE: Mapping[type, Callable[[Any, Item, Any], Operation]] = {
     FabricPlace: lambda place, _, __: UseFabric(place.fabric),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
 from pyshell.config.compare import (
@@ -34,7 +35,6 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import PauseTpg, SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
 from pyshell.lio.storage_info import ARGUMENTS
-from pyshell.records import dataclass, field, replace
 
 _OPEN_ENDED = ("attrib", "param")
 """Groups of settings that differ between kernels."""

@@ -7,11 +7,11 @@ import bisect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pyshell.errors import PyshellError
 from pyshell.expressions import expression
-from pyshell.records import dataclass
 from pyshell.text import one_line
 
 Place = tuple[int | str, ...]

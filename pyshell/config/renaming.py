@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, cast
 
 from pyshell.config import running
@@ -31,7 +32,6 @@ from pyshell.lio.identifiers import (
 )
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.targets import CreateTpg, SetNexus
-from pyshell.records import replace
 
 _Entry = dict[str, Any]
 _PRODUCT_KEY = next(key for key, file in IDENTITY.items() if file == settings.PRODUCT)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyshell.config import parts, references, validate
@@ -32,7 +33,6 @@ from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set
-from pyshell.records import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from pyshell.config.document import (
@@ -31,7 +32,6 @@ from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.operations.mapping import alua_group_name
-from pyshell.records import replace
 
 # Their order does not matter: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))

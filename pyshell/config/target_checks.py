@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pyshell import names
@@ -32,7 +33,6 @@ from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass, field, replace
 from pyshell.text import did_you_mean
 
 MOVING_ADDRESS = "Give the address that moves with the target."

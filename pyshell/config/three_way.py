@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pyshell.config.model import Item, Items
 from pyshell.lio import identifiers
-from pyshell.records import replace
 
 _Value = TypeVar("_Value")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,6 @@ from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 
 

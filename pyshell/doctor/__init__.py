@@ -8,11 +8,11 @@ from a disk is judged by functions that `hops` calls, too: the command `trace` s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pyshell.lio import Lio
 from pyshell.quoting import for_shell, shell_word
-from pyshell.records import dataclass
 
 Level = Literal["error", "warning", "info", "unseen"]
 Code = Literal[

@@ -7,6 +7,7 @@ What is broken, and what fixes it, is judged by the functions that the checks of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Literal
 
@@ -22,7 +23,6 @@ from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObje
 from pyshell.lio.sessions import RefusedLogins, Session
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass, replace
 
 Status = Literal["ok", "broken", "unknown"]
 _ISCSI = "iscsi"

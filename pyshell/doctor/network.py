@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyshell.doctor import Finding, error, pyshell, unseen, warning, why_unknown
@@ -16,7 +17,6 @@ from pyshell.host import procnet
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import Portal
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass, replace
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pyshell.doctor import Finding, error, pyshell, warning
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import MappedLun, NodeAcl, StorageObject, Tpg
-from pyshell.records import dataclass
 from pyshell.text import listed
 
 _SHOWN = 3

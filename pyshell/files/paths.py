@@ -17,11 +17,11 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import NotPermittedError, from_os_error
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass, field
 
 _LINKS_MAX = 40  # the kernel's own limit
 _CHECK = "Check what it holds, then "

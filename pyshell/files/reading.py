@@ -14,6 +14,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +22,6 @@ from typing import Any, NoReturn
 from pyshell.errors import NotPermittedError, PyshellError, file_errors
 from pyshell.expressions import expression
 from pyshell.files import paths
-from pyshell.records import dataclass
 
 SMALL = 1 << 20
 """The largest size in bytes of files other than configurations: preferences, state, devices."""

@@ -10,11 +10,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pyshell.expressions import expression
-from pyshell.records import dataclass
 
 BY_ID = "/dev/disk/by-id/"
 EXPIRE, EXPIRE_AFTER = "--expire", "--expire-after"

@@ -10,12 +10,12 @@ import ipaddress
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell import names
 from pyshell.expressions import expression
 from pyshell.host import Machine
-from pyshell.records import dataclass
 
 _LISTENING, _ESTABLISHED = "0A", "01"
 _LOCAL = expression(r"\|-- (\S+)\n\s+/32 host LOCAL")

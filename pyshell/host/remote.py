@@ -14,6 +14,7 @@ import selectors
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any, TextIO
 
@@ -21,7 +22,6 @@ from pyshell.errors import InterruptedStepsError, NotFoundError, PyshellError
 from pyshell.files import reading
 from pyshell.host import programs
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass
 from pyshell.text import shorten_sentence, visible
 
 NO_INPUT = DEVNULL

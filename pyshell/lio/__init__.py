@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ from pyshell.lio.configfs import (
     set_page_size,
     text_or_none,
 )
-from pyshell.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from pyshell.simulator import SimulatedPort, Simulator

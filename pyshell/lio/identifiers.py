@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import PyshellError
 from pyshell.lio.fabrics import Fabric, fabric, known
-from pyshell.records import dataclass, field
 
 # rtslib's name of each kind of backstore and the kernel's name of its HBA folders.
 HBA_PREFIX = {

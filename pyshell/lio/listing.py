@@ -11,6 +11,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pyshell import names
@@ -35,7 +36,6 @@ from pyshell.lio.identifiers import (
     core_folder,
 )
 from pyshell.names import whole
-from pyshell.records import replace
 
 _HBA = expression(r"(.+)_(\d+)")
 _BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from pyshell.expressions import expression
@@ -21,7 +22,6 @@ from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.lio.operations import lun_zero
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
-from pyshell.records import dataclass, replace
 
 LOGGED_IN = "LOGGED_IN"
 NEXUS = "Nexus"

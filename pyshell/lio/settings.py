@@ -29,6 +29,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,6 @@ from pyshell.lio.identifiers import (
     StorageObject,
     Tpg,
 )
-from pyshell.records import dataclass, field
 
 # rtslib's and targetcli's names of the CHAP settings, and the files that hold them.
 AUTH_FILES = {

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target, Tpg
-from pyshell.records import dataclass, field
 
 _MEBIBYTE = 1 << 20
 _FAILURES = ("authenticate", "authorize", "negotiate", "other")

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pyshell.errors import NotFoundError
@@ -18,7 +19,6 @@ from pyshell.host import BY_ID, BlockDevice, file_text
 from pyshell.lio import Lio, installed, listing, settings
 from pyshell.lio.configfs import Kernel, is_on, page_size, text_or_none
 from pyshell.lio.identifiers import StorageObject
-from pyshell.records import dataclass
 from pyshell.text import listed
 
 _ACTIVE = "Status: ACTIVATED"

@@ -12,6 +12,7 @@ import os
 import termios
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
@@ -47,7 +48,6 @@ from pyshell.prompt.toolbar import (
     status_at_once,
     toolbar,
 )
-from pyshell.records import replace
 from pyshell.shell.line_help import help_at
 from pyshell.shell.preference_files import home
 from pyshell.shell.shell import Shell

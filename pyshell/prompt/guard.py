@@ -13,6 +13,7 @@ import errno
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from os.path import basename
 from typing import Any, TypeVar
 
@@ -25,7 +26,6 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import Lexer
 
 from pyshell.errors import PyshellError
-from pyshell.records import dataclass
 
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,6 @@ from prompt_toolkit.styles import Style
 from pyshell.errors import PyshellError
 from pyshell.lio.configfs import asking
 from pyshell.prompt.guard import Guard
-from pyshell.records import dataclass
 from pyshell.shell.line_help import Hint, LineProblem, advice, hint, problem, spans
 from pyshell.shell.shell import Shell
 

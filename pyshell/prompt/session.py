@@ -8,6 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pyshell import __version__
@@ -18,7 +19,6 @@ from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt import pager
 from pyshell.prompt.confignode import as_configshell
 from pyshell.prompt.history import FILE_NAME, CommandHistory
-from pyshell.records import replace
 from pyshell.render import DUMB_TERMS, wants_colour
 from pyshell.shell.executor import unconfirmed_text
 from pyshell.shell.grammar import (

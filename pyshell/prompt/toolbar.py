@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from pyshell.lio.configfs import asking
 from pyshell.lio.sessions import sessions
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.line import CheckedLine
-from pyshell.records import dataclass, replace
 from pyshell.shell.line_help import Hint
 from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell

@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from pyshell import names
 from pyshell.errors import PyshellError, UsageError
-from pyshell.records import dataclass
 from pyshell.render.drawing import Style, draw, folded_lines, table_lines
 from pyshell.text import (
     around_column,

@@ -8,9 +8,9 @@ printed whole in a pipe, folded or shortened at a terminal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
-from pyshell.records import dataclass, replace
 from pyshell.text import aligned, column_widths, columns, folded, one_line, shorten, total_width
 from pyshell.tree.results import Branch, Table, Tree
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from pyshell.records import dataclass
 from pyshell.text import shorten
 from pyshell.tree.topology import COLUMNS, LUNS, STORAGE_OBJECTS, TARGETS, Box, Topology
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config import store
@@ -40,7 +41,6 @@ from pyshell.lio.operations.base import (
     interrupts_held,
 )
 from pyshell.lio.settings import secret_path
-from pyshell.records import replace
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Batch, Saving, marked
 from pyshell.shell.options import BOOT

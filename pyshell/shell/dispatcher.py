@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell.errors import (
@@ -15,7 +16,6 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.records import dataclass, replace
 from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Executor, marked

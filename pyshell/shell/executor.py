@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,6 @@ from pyshell.config import store
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
-from pyshell.records import dataclass
 from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pyshell.errors import UsageError
 from pyshell.expressions import expression
 from pyshell.names import SECRET_NAMES
 from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted, typed
-from pyshell.records import dataclass, replace
 
 _QUOTED = expression(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = expression(r"[A-Za-z0-9_]+")

@@ -13,13 +13,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pyshell.config import store
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.records import asdict, dataclass, replace
 
 _FOLDER = "edit"
 _ABOUT, _LOCK, _TEXT = "about.json", "lock", "configuration.jsonc"

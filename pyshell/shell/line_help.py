@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pyshell.commands.help import command_rows, of_command
 from pyshell.commands.parameters import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
-from pyshell.records import dataclass
 from pyshell.shell import binding
 from pyshell.shell.completion import CommandName, FilterName, ParameterName, Value, expected
 from pyshell.shell.completion.sources import about_param, complete, node_at

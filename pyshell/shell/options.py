@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.expressions import expression
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass, field, replace
 from pyshell.text import joined
 
 if TYPE_CHECKING:

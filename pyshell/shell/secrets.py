@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -14,7 +15,6 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.expressions import expression
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.records import replace
 from pyshell.shell.grammar import Word, is_path, split, without_filters
 from pyshell.text import closest
 

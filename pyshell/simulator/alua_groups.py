@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from pyshell.records import dataclass
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, cast, number, refuse
 

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ from pyshell.host import (
     Services,
     UserHandler,
 )
-from pyshell.records import replace
 from pyshell.simulator.hardware import Hardware, HardwareTable, SimulatedDevice
 
 if TYPE_CHECKING:

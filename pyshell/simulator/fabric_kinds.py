@@ -6,9 +6,9 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
+from dataclasses import dataclass
 
 from pyshell.expressions import expression
-from pyshell.records import dataclass
 from pyshell.simulator import login_sessions
 from pyshell.simulator.hardware import of_fabric
 from pyshell.simulator.recorded import template

@@ -14,12 +14,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pyshell.files import reading
 from pyshell.host import DISK, file_text
-from pyshell.records import dataclass, fields, replace
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
-from pyshell.records import dataclass
 from pyshell.simulator import registrations
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import SimulatedKernel, locate, refuse

@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pyshell.expressions import expression
 from pyshell.host import DISK
-from pyshell.records import dataclass
 from pyshell.simulator.hardware import SimulatedDevice
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import SimulatedKernel, cast, number, refuse

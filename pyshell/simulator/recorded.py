@@ -11,10 +11,9 @@ import errno as errors
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from pyshell.records import dataclass, field
 
 Rule = Mapping[str, Any]
 """How the kernel judges a text written to an attribute.

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from pyshell.expressions import expression
-from pyshell.records import dataclass, field
 from pyshell.simulator.hardware import Hardware
 from pyshell.simulator.recorded import Rule, Template, template
 from pyshell.simulator.tree_files import TreeFiles

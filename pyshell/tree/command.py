@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args
@@ -14,7 +15,6 @@ from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.expressions import expression
 from pyshell.lio.settings import boolean, row
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 
 if TYPE_CHECKING:

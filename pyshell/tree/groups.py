@@ -7,6 +7,7 @@ import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -30,7 +31,6 @@ from pyshell.lio.operations.preconditions import refuse_exported
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
-from pyshell.records import dataclass, field
 from pyshell.text import did_you_mean, joined
 from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -20,7 +21,6 @@ from pyshell.errors import NotFoundError
 from pyshell.lio import Lio
 from pyshell.lio.identifiers import Identifier, normal_path
 from pyshell.names import MASK, Normalised, size_text, whole
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Result, Table

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.records import dataclass
 from pyshell.text import columns, unsafe_in
 from pyshell.tree.command import BOOL, TEXT, ValueType, choice, number
 

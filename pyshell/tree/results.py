@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pyshell.names import MASK
-from pyshell.records import dataclass, field
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document

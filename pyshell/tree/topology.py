@@ -7,9 +7,9 @@ Five columns: initiators, targets, LUNs, storage objects, devices. `render` draw
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from pyshell.records import dataclass, field
 from pyshell.text import counted
 
 COLUMNS = ("Initiators", "Targets", "LUNs", "Storage objects", "Devices")

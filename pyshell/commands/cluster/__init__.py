@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,6 @@ from pyshell.lio import Lio
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations.preconditions import identity
-from pyshell.records import asdict
 from pyshell.text import counted
 from pyshell.tree.command import DEVICE, FILE, TARGET, choice, command
 from pyshell.tree.node import Node

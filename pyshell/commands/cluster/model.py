@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-from pyshell.records import dataclass
+from dataclasses import dataclass
 
 LOCKS = "locking"
 """The name of the group with the lock managers of shared LVM."""

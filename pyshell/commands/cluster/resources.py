@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshell import names
@@ -26,7 +27,6 @@ from pyshell.config.cluster_addresses import why_not_moved
 from pyshell.errors import ConflictError, UsageError
 from pyshell.expressions import expression
 from pyshell.quoting import shell_word
-from pyshell.records import dataclass
 from pyshell.text import unsafe_in
 
 if TYPE_CHECKING:

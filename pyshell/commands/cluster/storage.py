@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyshell.config import cluster_devices
 from pyshell.config.cluster_devices import Source, mapped_volume, source_of
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import plugin_name, storage_object_path
-from pyshell.records import dataclass, field
 
 if TYPE_CHECKING:
     from pyshell.config.document import StorageObjectEntry

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.commands.guide import initiators, ways
@@ -14,7 +15,6 @@ from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Target
-from pyshell.records import asdict
 from pyshell.tree.command import INITIATOR, TARGET, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result

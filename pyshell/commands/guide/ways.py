@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
@@ -14,7 +15,6 @@ from pyshell.lio.configfs import is_on
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, NodeAcl, Target, Tpg
 from pyshell.lio.settings import read
-from pyshell.records import dataclass, replace
 
 _SIMULATED = "192.168.56.101"
 """The simulated host's address if its folder has no /proc/net: that of the walk-through."""

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pyshell.commands.rename import dropped_through, renamed
 from pyshell.config import renaming
-from pyshell.records import replace
 from pyshell.tree.command import LUN, command
 from pyshell.tree.luns import LunNode
 from pyshell.tree.results import Result

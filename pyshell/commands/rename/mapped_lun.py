@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pyshell.commands.rename import dropped_through, renamed
@@ -10,7 +11,6 @@ from pyshell.config import renaming
 from pyshell.lio import listing
 from pyshell.lio.operations.base import Foreseen, must_be_free
 from pyshell.lio.operations.reservations import kernel_name
-from pyshell.records import replace
 from pyshell.tree.acls import MappedLunNode
 from pyshell.tree.command import LUN, command
 from pyshell.tree.results import Result

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pyshell.commands.rename import dropped_through, renamed
@@ -11,7 +12,6 @@ from pyshell.errors import ConflictError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import exists
-from pyshell.records import replace
 from pyshell.tree.command import SO_NAME, command
 from pyshell.tree.results import Result
 from pyshell.tree.storage_object import StorageObjectNode

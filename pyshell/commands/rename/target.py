@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pyshell.commands.rename import dropped_through, luns_of_target, renamed
 from pyshell.config import renaming
 from pyshell.lio.operations.base import exists
-from pyshell.records import replace
 from pyshell.tree.command import WWN, command
 from pyshell.tree.fabric import FabricNode, MergedTargetNode, TargetNode
 from pyshell.tree.results import Result

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pyshell import names
 from pyshell.commands.rename import dropped_through, renamed
 from pyshell.config import renaming
 from pyshell.lio import listing
-from pyshell.records import replace
 from pyshell.tree.command import TAG, command
 from pyshell.tree.results import Result
 from pyshell.tree.tpg import TpgNode

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import Lio, listing
@@ -12,7 +13,6 @@ from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.settings import has_credentials, read, refuse_equal_secrets, secret_caution
-from pyshell.records import dataclass
 from pyshell.text import joined
 
 _ENFORCED = "attrib/authentication"

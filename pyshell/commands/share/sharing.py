@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pyshell import names
@@ -21,7 +22,6 @@ from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
 from pyshell.lio.storage_info import refuse_image_among
 from pyshell.quoting import argument
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean
 from pyshell.tree.backstores import (
     DISCARD,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell.commands.tables.facts import Facts
 from pyshell.lio import listing, sessions, settings, storage_info
 from pyshell.lio.identifiers import Portal, StorageObject
-from pyshell.records import dataclass
 from pyshell.tree.results import RowKind
 
 

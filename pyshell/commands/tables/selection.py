@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell import names
@@ -14,7 +15,6 @@ from pyshell.expressions import expression
 from pyshell.lio.listing import natural
 from pyshell.lio.settings import boolean
 from pyshell.patterns import Pattern
-from pyshell.records import dataclass
 from pyshell.text import did_you_mean, joined
 
 OPERATORS = ("=", "!=", "~", "!~", "<", "<=", ">", ">=")

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from pyshell.files.reading import LARGE
 from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below_any
 from pyshell.lio.identifiers import parents
-from pyshell.records import asdict, dataclass, field
 
 NAME = "saveconfig.json"
 KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")

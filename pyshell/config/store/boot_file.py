@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -37,7 +38,6 @@ from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
-from pyshell.records import replace
 from pyshell.text import listed
 
 _SHOWN = 20

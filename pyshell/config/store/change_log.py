@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import Identifier
 from pyshell.lio.operations.base import Operation, flat
-from pyshell.records import dataclass
 
 FOLDER = "/var/log/pyshell"
 NAME = "changes.jsonl"

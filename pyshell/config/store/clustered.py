@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyshell.config import document_file, parts
@@ -20,7 +21,6 @@ from pyshell.config.store import CLUSTER_FOLDER
 from pyshell.errors import PyshellError, os_errors
 from pyshell.lio.configfs import is_below, is_below_any
 from pyshell.lio.identifiers import Lun, normal_path, storage_object_path
-from pyshell.records import dataclass, field, replace
 
 FOLDER = CLUSTER_FOLDER
 """Folder of the documents, beside the boot file. Nobody need have it."""

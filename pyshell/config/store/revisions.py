@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,6 @@ from pyshell.config.store import NAME, About, from_json, local, moment, of_file,
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.records import dataclass, field, replace
 from pyshell.text import one_line
 
 DAYS_MAX = 36500

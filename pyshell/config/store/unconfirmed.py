@@ -19,6 +19,7 @@ import json
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -38,7 +39,6 @@ from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio import Lio
 from pyshell.names import duration_text
-from pyshell.records import asdict, dataclass, replace
 
 State = Literal["starting", "changing", "pending", "reverting", "confirmed", "reverted"]
 _STATES = get_args(State)

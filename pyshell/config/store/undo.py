@@ -12,9 +12,11 @@ command again. The next change removes these.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -28,7 +30,6 @@ from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations.base import Operation
-from pyshell.records import dataclass, field, is_record, parameters
 
 KEPT = 200
 """How many commands can be undone, the last one first."""
@@ -370,8 +371,8 @@ def from_data(data: Any, numbers: HbaNumbers) -> Operation:
 def _encoded(value: Any) -> Any:
     if isinstance(value, Fabric):
         return {_KIND: _FABRIC, "name": value.name}
-    if is_record(type(value)):
-        names = [name for name in parameters(value) if name not in _NOT_KEPT]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in dataclasses.fields(value) if f.init and f.name not in _NOT_KEPT]
         fields = {name: _encoded(getattr(value, name)) for name in names}
         return {_KIND: type(value).__name__, **fields}
     if isinstance(value, Mapping):
@@ -434,5 +435,5 @@ def _known() -> dict[str, type[Any]]:
 
 def _classes(module: Any) -> Iterator[type[Any]]:
     for found in vars(module).values():
-        if is_record(found):
+        if isinstance(found, type) and dataclasses.is_dataclass(found):
             yield found

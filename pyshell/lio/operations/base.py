@@ -10,6 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from itertools import groupby
 from types import FrameType
 from typing import ClassVar, TypeGuard
@@ -27,7 +28,6 @@ from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.failures import doing
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
-from pyshell.records import dataclass, field
 from pyshell.text import listed
 
 _SHOWN = 5

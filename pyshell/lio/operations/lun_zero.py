@@ -15,6 +15,7 @@ session is ended. If LUN 0 alone is deleted, only the initiator can remove the d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation, flat
@@ -28,7 +29,6 @@ from pyshell.lio.operations.mapping import (
     UnmapLun,
 )
 from pyshell.lio.operations.setters import PauseTpg, SetEnabled
-from pyshell.records import dataclass
 
 Owner = NodeAcl | Tpg
 """Who has a LUN 0: the initiator of an ACL, or those of a TPG without an ACL."""

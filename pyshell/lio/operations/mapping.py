@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell import names
@@ -34,7 +35,6 @@ from pyshell.lio.operations.base import (
     or_put_back,
 )
 from pyshell.lio.operations.setters import Set, snapshot
-from pyshell.records import dataclass
 
 
 @dataclass

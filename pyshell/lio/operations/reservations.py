@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exis
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.sessions import Session
-from pyshell.records import dataclass
 from pyshell.text import listed
 
 _SHOWN = 3

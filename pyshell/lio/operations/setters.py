@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pyshell import names
@@ -15,7 +16,6 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, ObjectOperation, Operation, Several, must_exist
-from pyshell.records import dataclass, replace
 
 _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 """Settings that the kernel changes along with another."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
@@ -29,7 +30,6 @@ from pyshell.lio.operations.base import (
 from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name, remove_lun
 from pyshell.lio.operations.setters import snapshot
 from pyshell.names import alua_group_number, size_text
-from pyshell.records import dataclass, field
 
 # The arguments in which two storage objects of one name can differ.
 _MADE_OF = {

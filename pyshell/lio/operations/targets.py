@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell.errors import BusyError, ExistsError, PyshellError
@@ -27,7 +28,6 @@ from pyshell.lio.operations.base import (
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.setters import Set, SetEnabled, snapshot
 from pyshell.names import WILDCARD_V4, WILDCARD_V6, tpg_tag
-from pyshell.records import dataclass
 
 
 @dataclass

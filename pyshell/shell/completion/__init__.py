@@ -9,9 +9,9 @@ zsh and fish.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from pyshell.records import dataclass
 from pyshell.shell import binding
 from pyshell.shell.grammar import Word, after_last_pipe, is_path, split_unfinished
 from pyshell.shell.options import FORMATS_OF_ALL, Option, option_of_a_line, without_options

@@ -14,11 +14,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.expressions import expression
-from pyshell.records import replace
 from pyshell.shell.completion import Candidate, words_at_cursor
 from pyshell.shell.grammar import Word, split_unfinished
 from pyshell.shell.options import (

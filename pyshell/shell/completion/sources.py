@@ -7,11 +7,11 @@ Commands, parameters and fixed values are known at once (`quickly`); all else is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.quoting import quoted, typed
-from pyshell.records import replace
 from pyshell.shell.completion import (
     Candidate,
     CommandName,
