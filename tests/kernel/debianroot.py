@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bare Debian 12 on a disk: made by mmdebstrap, with packages from where apt gets them here."""
+"""A bare Debian on a disk: made by mmdebstrap, with packages from where apt gets them here."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Extras:
     hook: Path | None = None
     # Guests that are killed need one, those that start from a fresh copy do not.
     journal: bool = False
+    release: str = RELEASE
 
     def parts(self) -> list[str]:
         """Return what a disk depends on, for its fingerprint."""
@@ -142,17 +143,18 @@ def dependencies(package: Path) -> list[str]:
 
 def _fingerprint(depends: Sequence[str], extras: Extras) -> str:
     files = (HOOK.read_text(), AGENT.read_text())
-    parts = (*PACKAGES, *depends, *_sources(), *files, *extras.parts())
+    parts = (*PACKAGES, *depends, *_sources(extras.release), *files, *extras.parts())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _sources() -> list[str]:
-    """Return the lines for sources.list that get what this machine gets of Debian's release."""
+def _sources(release: str = RELEASE) -> list[str]:
+    """Return the lines for sources.list that get of a release what this machine gets of its own."""
     shown = "deb $(REPO_URI) $(CODENAME) $(COMPONENT)"
     command = ["apt-get", "indextargets", "--format", shown, "Created-By: Packages"]
     wanted = [*command, "Origin: Debian"]
     answer = subprocess.run(wanted, check=True, capture_output=True, text=True).stdout
-    return sorted({line for line in answer.splitlines() if f" {RELEASE}" in line})
+    lines = {line for line in answer.splitlines() if f" {RELEASE}" in line}
+    return sorted(line.replace(RELEASE, release) for line in lines)
 
 
 def _make(depends: Sequence[str], extras: Extras, disk: Path) -> None:
@@ -165,7 +167,7 @@ def _make(depends: Sequence[str], extras: Extras, disk: Path) -> None:
             *(image.tool("mmdebstrap"), "--variant=minbase", "--format=null"),
             *("--dpkgopt=force-unsafe-io", f"--include={','.join(PACKAGES)}"),
             f'--customize-hook=sh {shlex.quote(str(HOOK))} "$1"',
-            *(RELEASE, "/dev/null", "-"),
+            *(extras.release, "/dev/null", "-"),
         ]
         environment = {
             **os.environ,
@@ -180,7 +182,7 @@ def _make(depends: Sequence[str], extras: Extras, disk: Path) -> None:
         }
         done = subprocess.run(
             [image.tool("unshare"), "-m", "sh", "-c", script, "sh", *command],
-            input="\n".join([*_sources(), ""]),
+            input="\n".join([*_sources(extras.release), ""]),
             env=environment,
             capture_output=True,
             text=True,
