@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 if sys.version_info >= (3, 11):
     from typing import NotRequired, Required, TypedDict
 else:
     from typing_extensions import NotRequired, Required, TypedDict
-
-from dataclasses import dataclass
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values

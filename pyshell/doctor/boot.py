@@ -96,8 +96,8 @@ def check_unfinished(lio: Lio) -> Iterator[Finding]:
             f"'{found.line}' of {about.user} ({store.local(about.time)}) has not ended: pyshell was"
             " killed, or it is still running"
         )
-        back = ("undo",) if found.before is not None else ("diff",)
-        yield warning("/", message, choices=[pyshell(lio, *back)])
+        back = "undo" if found.before is not None else "diff"
+        yield warning("/", message, choices=[pyshell(lio, back)])
 
 
 def _is_all_clustered(lio: Lio) -> bool:

@@ -374,13 +374,17 @@ def lines(dice: random.Random, example: Path) -> Iterator[str]:
         )
 
 
-@settings(
+SEQUENCES = settings(
     max_examples=150 if LONG else 6,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+"""How random sequences of lines are tried."""
+
+
+@SEQUENCES
 @given(seed=st.integers(0, 2**32))
 def test_undo_to_any_change_and_redo_return_to_the_same_states(pyshell: Pyshell, seed: int) -> None:
     dice = random.Random(seed)
@@ -511,13 +515,7 @@ def test_redo_does_a_whole_batch_again(pyshell: Pyshell) -> None:
     assert running(pyshell)[0] == made
 
 
-@settings(
-    max_examples=150 if LONG else 6,
-    deadline=None,
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@SEQUENCES
 @given(seed=st.integers(0, 2**32))
 def test_undo_of_one_change_alone_touches_only_its_objects(pyshell: Pyshell, seed: int) -> None:
     dice = random.Random(seed)

@@ -369,11 +369,14 @@ def is_unsaved(lio: Lio) -> bool:
     they do not count. Raises PyshellError if the file cannot be read.
     """
     path = store.default_file(lio)
+    has_file = path.exists()
+    if not has_file and listing.is_empty(lio):
+        return False
     ours = clustered.read(lio.config_dir)
-    if not path.exists() and (listing.is_empty(lio) or not ours.targets):
-        return not listing.is_empty(lio)
+    if not has_file and not ours.targets:
+        return True
     running = ours.others(items(read_running(lio), lio.root))
-    if not path.exists():
+    if not has_file:
         return bool(running)
     saved = items(references.if_readable(document_file.load(path)), lio.root)
     return bool(compare(settable(lio, saved, running)[0], running))

@@ -229,7 +229,7 @@ def unfinished(lio: Lio) -> Done | None:
     Raises PyshellError if that is unknown.
     """
     done = undo.last(lio)
-    if done is None or (done.before is None and not done.begun):
+    if done is None or done.has_ended:
         return None
     logged = ChangeLog(lio).last()
     has_ended = logged is not None and logged.number >= done.number and logged.state != UNFINISHED

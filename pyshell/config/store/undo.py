@@ -83,6 +83,11 @@ class Done(Head):
     """How to do it again, if it is undone."""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its record shows that it has ended."""
+        return self.before is None and not self.begun
+
+    @property
     def file(self) -> Path:
         """Its file."""
         assert self.lio is not None
@@ -244,7 +249,7 @@ def head_of(lio: Lio, number: int) -> tuple[Done, bool] | None:
     """
     with contextlib.suppress(PyshellError):
         done = read(lio, number)
-        return done, done.before is None and not done.begun
+        return done, done.has_ended
     return None
 
 
