@@ -223,10 +223,8 @@ def entries(node: Node) -> list[Entry]:
 def _not_logged(lio: Lio, logged: int) -> Iterator[Entry]:
     """Yield the changes after the last logged one: they run, or were not logged."""
     for number in undoable(lio):
-        if number > logged and (found := journal.head_of(lio, number)) is not None:
-            head, complete = found
-            state = change_log.DONE if complete else change_log.UNFINISHED
-            yield Entry(number, head.about, head.line, state, batch=head.batch)
+        if number > logged and (done := journal.head_of(lio, number)) is not None:
+            yield change_log.entry_of(done)
 
 
 def undoable(lio: Lio) -> Sequence[int]:

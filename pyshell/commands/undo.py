@@ -153,7 +153,7 @@ class _Timed:
         assert self.number is not None
         before, _ = unconfirmed.before(self._node.lio)
         head = journal.head_of(self._node.lio, self.number)
-        batch = head[0].batch if head is not None else None
+        batch = head.batch if head is not None else None
         about = self._found.about
         return Done(self.number, self._found.line, about, batch, self._node.lio, before=before)
 
@@ -209,7 +209,7 @@ def _first_of_batch(node: Node, known: Sequence[int], last: int, *, given: bool)
 def _skipped(node: Node, number: int) -> Result:
     """Forget a change, even if its record cannot be read."""
     found = journal.head_of(node.lio, number)
-    what = f"'{found[0].line}'" if found is not None else str(journal.file_of(node.lio, number))
+    what = f"'{found.line}'" if found is not None else str(journal.file_of(node.lio, number))
 
     def after() -> list[str]:
         journal.forget(node.lio, number)

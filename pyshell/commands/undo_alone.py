@@ -88,7 +88,7 @@ def _later(node: Node, number: int) -> Iterator[Entry]:
     every = {entry.number: entry for entry in entries(node)}
     for one in journal.numbers(node.lio):
         if one not in every and (found := journal.head_of(node.lio, one)) is not None:
-            every[one] = Entry(one, found[0].about, found[0].line)
+            every[one] = Entry(one, found.about, found.line)
     for entry in every.values():
         reversed_ones = (*entry.undid, *entry.redid)
         is_of_later = bool(reversed_ones) and min(reversed_ones) > number

@@ -75,21 +75,19 @@ class Records:
     def _log_others(self, logged: int) -> None:
         """Log changes of which pyshell was killed before it could."""
         for number in undo.numbers(self.lio):
-            if number > logged and (found := undo.head_of(self.lio, number)) is not None:
-                head, complete = found
-                state = change_log.DONE if complete else change_log.UNFINISHED
-                if not complete and not store.has_deadline(self.lio):  # which reverts it
-                    self._note_killed(head)
-                if not self.append(Entry(number, head.about, head.line, state, batch=head.batch)):
+            if number > logged and (done := undo.head_of(self.lio, number)) is not None:
+                if not done.has_ended and not store.has_deadline(self.lio):  # which reverts it
+                    self._note_killed(done)
+                if not self.append(change_log.entry_of(done)):
                     return
                 self.forget_undone()
 
-    def _note_killed(self, head: Done) -> None:
-        """Note a change that holds the lock no more but has not ended."""
-        back = f"'undo {head.number}' returns to the configuration before it."
-        if head.before is None:
+    def _note_killed(self, done: Done) -> None:
+        """Note a change that has not ended although the lock is free."""
+        back = f"'undo {done.number}' returns to the configuration before it."
+        if done.before is None:
             back = "'diff' shows what differs from the saved configuration."
-        self.console.note(f"pyshell was killed during '{head.line}'. {back}")
+        self.console.note(f"pyshell was killed during '{done.line}'. {back}")
 
     def forget_undone(self) -> None:
         """Remove what can be done again: the target is not as it was then."""

@@ -223,6 +223,12 @@ class ChangeLog:
         )
 
 
+def entry_of(done: Done) -> Entry:
+    """Return the entry of a change that was not logged; its objects are unknown."""
+    state = DONE if done.has_ended else UNFINISHED
+    return Entry(done.number, done.about, done.line, state, batch=done.batch)
+
+
 def unfinished(lio: Lio) -> Done | None:
     """Return the last change if it has not ended: pyshell was killed, or it is running.
 

@@ -242,14 +242,10 @@ def _numbered(folder: Path) -> list[int]:
         return reading.numbered(folder)
 
 
-def head_of(lio: Lio, number: int) -> tuple[Done, bool] | None:
-    """Return a command that was not undone yet, and whether its record shows that it has ended.
-
-    Returns None if its file cannot be read or is damaged.
-    """
+def head_of(lio: Lio, number: int) -> Done | None:
+    """Return a command that was not undone yet, None if its file cannot be read or is damaged."""
     with contextlib.suppress(PyshellError):
-        done = read(lio, number)
-        return done, done.has_ended
+        return read(lio, number)
     return None
 
 

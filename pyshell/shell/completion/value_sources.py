@@ -130,8 +130,7 @@ def _changes(wanted: Value, node: Node) -> Iterator[Candidate]:
     from pyshell.config.store import undo
 
     for number in reversed(undo.numbers(node.lio)):
-        found = undo.head_of(node.lio, number)
-        yield from _change(number, found and found[0])
+        yield from _change(number, undo.head_of(node.lio, number))
 
 
 def _undone_changes(wanted: Value, node: Node) -> Iterator[Candidate]:
