@@ -66,21 +66,26 @@ class DebianGuest:
 
     def reboot(self) -> str:
         """Reboot as its administrator would, and wait for that as `booted` does."""
-        self.run("systemctl reboot")
+        self._ask("systemctl reboot")  # which may end what would tell of its end
         return self.booted(2 * BOOT_SECONDS)  # it also shuts down, for up to 90 seconds a unit
 
     def run(self, line: str, seconds: float = COMMAND_SECONDS) -> str:
         """Run a line of shell, which must succeed, and return what it prints."""
-        self._asked += 1
-        ask = self.bed / str(self._asked)
-        ask.with_suffix(".new").write_text(line + "\n")
-        ask.with_suffix(".new").rename(ask.with_suffix(".command"))
+        ask = self._ask(line)
         status = ask.with_suffix(".status")
         self._wait(line, status.exists, seconds)
         out, err = (ask.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
         if int(status.read_text()):
             raise AssertionError(f"{line}: status {status.read_text()}{out}{err}")
         return out
+
+    def _ask(self, line: str) -> Path:
+        """Let the agent run a line of shell; its files have the returned name."""
+        self._asked += 1
+        ask = self.bed / str(self._asked)
+        ask.with_suffix(".new").write_text(line + "\n")
+        ask.with_suffix(".new").rename(ask.with_suffix(".command"))
+        return ask
 
     def _seen_boots(self) -> int:
         seen = self.bed / "boots"
