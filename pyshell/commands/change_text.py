@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config.compare import Changed, Difference, shown
+from pyshell.lio.operations.disturbance import cut_by_each
 from pyshell.lio.operations.setters import Set
-from pyshell.lio.sessions import cut_by_each
 from pyshell.text import listed
 from pyshell.tree.node import split_path
 

@@ -30,7 +30,8 @@ from pyshell.config.model import (
     tree_path,
 )
 from pyshell.config.object_operations import SetKnown
-from pyshell.lio import Lio, identifiers, listing, sessions, settings
+from pyshell.lio import Lio, identifiers, listing, settings
+from pyshell.lio.operations import disturbance
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import PauseTpg, SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
@@ -137,7 +138,7 @@ def plan(
     steps = _Steps(lio, running, target, hbas or listing.HbaNumbers(lio)).all(
         {*created}, recreated, {*deleted}, {d.path: d for d in changed}
     )
-    for index, pause in reversed(sessions.pauses(lio, [step.operation for step in steps])):
+    for index, pause in reversed(disturbance.pauses(lio, [step.operation for step in steps])):
         # It goes with the first step that needs it, or the last one.
         with_step = index - 1 if isinstance(pause, PauseTpg) and pause.enabled else index
         steps.insert(index, PlanStep(steps[with_step].path, pause))

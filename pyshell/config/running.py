@@ -31,7 +31,6 @@ from pyshell.config.document import (
 from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.operations.mapping import alua_group_name
 
 # Their order does not matter: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
@@ -191,7 +190,7 @@ def read_lun(lio: Lio, place: identifiers.Lun) -> LunEntry:
         "index": place.index,
         "storage_object": exported.path if exported else "",
         "alias": alias,
-        "alua_tg_pt_gp_name": alua_group_name(lio, place) if target else None,
+        "alua_tg_pt_gp_name": listing.alua_group_of(lio, place) if target else None,
     }
 
 

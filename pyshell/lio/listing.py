@@ -177,6 +177,12 @@ def exported_by(lun: Lun, target: str | None) -> StorageObject | None:
     )
 
 
+def alua_group_of(lio: Lio, lun: Lun) -> str | None:
+    """Return the name of a LUN's ALUA group, None if the backstore has none."""
+    text = text_or_none(lio.kernel, f"{lun.folder}/alua_tg_pt_gp")
+    return text.partition("\n")[0].partition(":")[2].strip() if text else None
+
+
 def lun_of(mapped: MappedLun) -> Lun | None:
     """Return the LUN that a mapped LUN leads to, None if its link is missing."""
     return mapped_by(mapped, link_target(mapped.folder))

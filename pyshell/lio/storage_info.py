@@ -30,7 +30,7 @@ _COMPANY = "0x001405"
 _SCSI_ID_TYPES = {"naa": "3", "eui": "2"}
 """What stands before an id in udev's names: the type of the designator in SPC-4."""
 _NOT_UDEV = expression(r"[^\w#+\-.:=@/]", re.ASCII)
-_SECTOR = 512
+SECTOR = 512
 IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
 """Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""
 MODEL_ALIAS = "attrib/emulate_model_alias"
@@ -445,7 +445,7 @@ def discards_by_default(lio: Lio, plugin: str, path: str) -> bool:
     if device is None:
         with contextlib.suppress(OSError):  # a new file is sparse
             status = os.stat(lio.machine.host_file(path))
-            if status.st_blocks * _SECTOR >= status.st_size:
+            if status.st_blocks * SECTOR >= status.st_size:
                 return False
     return _frees_space(lio, plugin, path, device)
 
@@ -556,7 +556,7 @@ def device_attributes(
     zeroed = queue.write_zeroes_sectors if plugin == "block" else 0
     numbers = {
         "block_size": queue.block_size,
-        "max_unmap_lba_count": queue.discard_sectors * _SECTOR // queue.block_size,
+        "max_unmap_lba_count": queue.discard_sectors * SECTOR // queue.block_size,
         "max_unmap_block_desc_count": int(discards),
         "unmap_granularity": queue.discard_granularity // queue.block_size if discards else 0,
         "unmap_zeroes_data": 0,

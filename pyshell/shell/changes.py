@@ -51,8 +51,8 @@ from pyshell.tree.results import Change, Lines, Reversal, Work
 
 if TYPE_CHECKING:
     from pyshell.config.candidate import Candidate
+    from pyshell.lio.operations.disturbance import Disturbed
     from pyshell.lio.operations.reservations import Reservations
-    from pyshell.lio.sessions import Disturbed
     from pyshell.shell.deadlines import Deadline
 
 
@@ -425,7 +425,7 @@ class Changes:
 
         if next(iter(sessions.sessions(self.lio)), None) is None:
             return []  # saves making a plan
-        return sessions.disturbed(self.lio, work.operations())
+        return _sessions_disturbed(self.lio, work.operations())
 
 
 class CandidateChanges(Changes):
@@ -578,17 +578,17 @@ def _held(lio: Lio, operations: Sequence[Operation]) -> Sequence[Operation]:
     """Return operations with those that keep sessions from reading zeros as LUN 0."""
     if not any(operation.disconnects for operation in operations):
         return operations
-    from pyshell.lio import sessions
+    from pyshell.lio.operations import disturbance
 
-    return sessions.held(lio, operations)
+    return disturbance.held(lio, operations)
 
 
 def _sessions_disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
     if not any(operation.disconnects for operation in operations):
         return []
-    from pyshell.lio import sessions
+    from pyshell.lio.operations import disturbance
 
-    return sessions.disturbed(lio, operations)
+    return disturbance.disturbed(lio, operations)
 
 
 def _has_disturbed(disturbed: Iterable[Disturbed]) -> list[str]:
@@ -620,7 +620,7 @@ def _effect(
             whose = f"{len(losing)} initiators" if many else ", ".join(losing)
             effects.append(f"takes {what} from {whose}, logged in now")
     if any(one.reads_zeros for one in going_on):
-        from pyshell.lio.sessions import READS_ZEROS
+        from pyshell.lio.operations.disturbance import READS_ZEROS
 
         effects[-1] += f" ({READS_ZEROS})"
     if removed := _removed_beside(operations, named):

@@ -6,27 +6,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import Lio, listing, settings
+from pyshell.lio import Lio, listing, operations, settings
 from pyshell.lio.configfs import has_folders, is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
-from pyshell.lio.operations import mapping
-from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.mapping import (
-    CreateLun,
-    CreateNodeAcl,
-    MapLun,
-    UnmapLun,
-    remove_node_acl,
-)
-from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group, queue_group
 from pyshell.tree.luns import Exported, lun_for, must_protect
 from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
 
 
 class AclsNode(ObjectNode[Tpg]):
@@ -92,14 +85,20 @@ class AclsNode(ObjectNode[Tpg]):
         """
         name = self.accepted(self.place.target.fabric.normalise(wwn))
         place = NodeAcl(self.place, name)
-        made: list[Operation] = [CreateNodeAcl(place, said=[f"Created Node ACL for {place.wwn}"])]
+        made: list[Operation] = [
+            operations.mapping.CreateNodeAcl(place, said=[f"Created Node ACL for {place.wwn}"])
+        ]
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):
             for lun in listing.luns(self.place):
                 if not listing.half_made(self.lio, lun):
                     protect = _must_protect(self, lun)
                     said = [f"Created mapped LUN {lun.index}."]
-                    made.append(MapLun(MappedLun(place, lun.index), lun, protect, said=said))
+                    made.append(
+                        operations.mapping.MapLun(
+                            MappedLun(place, lun.index), lun, protect, said=said
+                        )
+                    )
         return Change(made, place.path)
 
     @command(changes=True)
@@ -107,18 +106,18 @@ class AclsNode(ObjectNode[Tpg]):
         self, wwn: Annotated[str, CHILD, "Name of the initiator, or a tag."]
     ) -> Result:
         """Delete a node ACL, or all ACLs of a tag, and terminate their sessions."""
-        operations: list[Operation] = []
+        made: list[Operation] = []
         meant = self._meant(wwn)
         for place in meant:
-            operations += remove_node_acl(place)
-            operations[-1].said = [f"Deleted Node ACL {place.wwn}."]
-        return Change(operations, named=[place.path for place in meant])
+            made += operations.mapping.remove_node_acl(place)
+            made[-1].said = [f"Deleted Node ACL {place.wwn}."]
+        return Change(made, named=[place.path for place in meant])
 
     def _meant(self, name: str) -> list[NodeAcl]:
         """Return the ACL of a WWN, or those of a tag. Raises NotFoundError."""
         found = self._called(name)
         if not found:
-            raise missing(
+            raise operations.base.missing(
                 f"No such node ACL: {name}.",
                 NodeAcl(self.place, name),
                 self.nearest(name, f"Run 'ls {self.path}' to list them."),
@@ -146,15 +145,15 @@ class AclsNode(ObjectNode[Tpg]):
         self._require_tags(meant[0])
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == new_tag]
         others = [acl for acl in tagged if acl not in meant]
-        operations: list[Operation] = []
+        made: list[Operation] = []
         for place in meant:
-            operations.append(Set(place, "tag", new_tag))
+            made.append(operations.setters.Set(place, "tag", new_tag))
             if others:
-                likened = mapping.likened(self.lio, place, others[0])
+                likened = operations.mapping.likened(self.lio, place, others[0])
                 if not self.context.compat:  # targetcli reports nothing
                     _say_likened(self.lio, place, likened)
-                operations += likened
-        return Change(operations)
+                made += likened
+        return Change(made)
 
     @command(changes=True)
     def ui_command_untag(
@@ -166,7 +165,7 @@ class AclsNode(ObjectNode[Tpg]):
         """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
-        return Change([Set(place, "tag", "") for place in meant])
+        return Change([operations.setters.Set(place, "tag", "") for place in meant])
 
     def _require_tags(self, place: NodeAcl) -> None:
         if not os.path.exists(f"{place.folder}/tag"):
@@ -174,15 +173,19 @@ class AclsNode(ObjectNode[Tpg]):
             raise UsageError(f"The node ACLs of fabric {name} have no tags.")
 
 
-def _say_likened(lio: Lio, place: NodeAcl, operations: Sequence[Operation]) -> None:
+def _say_likened(lio: Lio, place: NodeAcl, made: Sequence[Operation]) -> None:
     """Let operations report what an ACL loses and gets from others with its new tag."""
-    for operation in operations:
+    for operation in made:
         match operation:
-            case UnmapLun():
+            case operations.mapping.UnmapLun():
                 operation.said = [f"Deleted Mapped LUN {operation.place.index} of {place.wwn}."]
-            case MapLun():
+            case operations.mapping.MapLun():
                 operation.said = [f"Created Mapped LUN {operation.place.index} of {place.wwn}."]
-    chap = [one for one in operations if isinstance(one, Set) and one.file.startswith("auth/")]
+    chap = [
+        one
+        for one in made
+        if isinstance(one, operations.setters.Set) and one.file.startswith("auth/")
+    ]
     own = [settings.read(lio.kernel, place.folder, one.file) for one in chap]
     if any(value and value != one.value for value, one in zip(own, chap, strict=True)):
         chap[-1].said = [f"Replaced the CHAP names and secrets of {place.wwn}."]
@@ -263,7 +266,7 @@ class NodeAclNode(ObjectNode[NodeAcl]):
         for acl in self.places:
             if any(listing.lun_of(m) == lun for m in listing.mapped_luns(acl)):
                 before = [f"Warning: TPG LUN {lun.index} already mapped to this NodeACL"]
-            made.append(MapLun(MappedLun(acl, mapped_lun), lun, protect))
+            made.append(operations.mapping.MapLun(MappedLun(acl, mapped_lun), lun, protect))
         made[-1].said = [f"Created Mapped LUN {mapped_lun}."]
         return Change(made, f"{self.path}/mapped_lun{mapped_lun}", before=before)
 
@@ -291,7 +294,7 @@ class NodeAclNode(ObjectNode[NodeAcl]):
     ) -> Result:
         """Remove a LUN from the initiator. The LUN itself is kept."""
         mapped = [MappedLun(acl, mapped_lun) for acl in self.places]
-        made: list[Operation] = [UnmapLun(one) for one in mapped]
+        made: list[Operation] = [operations.mapping.UnmapLun(one) for one in mapped]
         made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
         return Change(made, named=[one.path for one in mapped])
 
@@ -341,6 +344,6 @@ class MappedLunNode(ObjectNode[MappedLun]):
 
 
 def _must_protect(node: Node, lun: Lun, made: Sequence[Operation] = ()) -> bool:
-    planned = (one.storage_object for one in made if isinstance(one, CreateLun))
+    planned = (one.storage_object for one in made if isinstance(one, operations.mapping.CreateLun))
     exported = next(planned, None) or listing.storage_object_of(lun)
     return exported is not None and must_protect(node, exported, made)

@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.lio import Lio, listing, settings, storage_info
+from pyshell.lio import Lio, listing, operations, settings, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
-from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.preconditions import BLOCK
-from pyshell.lio.operations.setters import Set
-from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
-from pyshell.lio.storage_info import naa_of, padding_note, ramdisk_size, refuse_image_among
+from pyshell.lio.storage_info import SECTOR, naa_of, padding_note, ramdisk_size, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
     DEVICE,
@@ -31,6 +27,10 @@ from pyshell.tree.command import (
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 from pyshell.tree.storage_object import StorageObjectNode, may_run_out
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
+    from pyshell.lio.operations.storage import CreateStorageObject
 
 NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
 Discard = Annotated[
@@ -135,19 +135,22 @@ class BackstoreNode(Node):
 
         `identity` is in the order of `IDENTITY`.
         """
-        operations = [*before, create, *then]
+        made = [*before, create, *then]
         values = dict(zip(IDENTITY.values(), identity, strict=True))
         named = self.context.preference("export_backstore_name_as_model")
         if named and values[settings.PRODUCT] is None:
-            operations.append(Set(create.place, storage_info.MODEL_ALIAS, "1"))
+            made.append(operations.setters.Set(create.place, storage_info.MODEL_ALIAS, "1"))
         create.identity = {file: value for file, value in values.items() if value is not None}
-        operations += [Set(create.place, file, value) for file, value in create.identity.items()]
-        operations[-1].said = said
+        made += [
+            operations.setters.Set(create.place, file, value)
+            for file, value in create.identity.items()
+        ]
+        made[-1].said = said
         wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
             naa = naa_of(wwn, values[settings.COMPANY])
             notes = (*notes, *padding_note(wwn), *self._twins(naa))
-        return Change(operations, create.place.path, note=" ".join(notes))
+        return Change(made, create.place.path, note=" ".join(notes))
 
     def _discard(
         self, place: StorageObject, path: str, requested: bool | None, *, reserved: bool = False
@@ -160,7 +163,7 @@ class BackstoreNode(Node):
             refuse_discard(self.lio, place.plugin, path)
         elif requested is None and not (self.context.compat or reserved):
             requested = self.discards_unasked(path)
-        return [Set(place, DISCARD, "1")] if requested else []
+        return [operations.setters.Set(place, DISCARD, "1")] if requested else []
 
     def discards_unasked(self, path: str) -> bool:
         """Return whether a new storage object offers discard if that is not requested."""
@@ -217,7 +220,7 @@ class BlockNode(BackstoreNode):
         place = self._new(name)
         # An initiator may not discard on a read-only disk.
         then = self._discard(place, dev, False if readonly and discard is None else discard)
-        create = CreateStorageObject(place, arguments, discard=discard)
+        create = operations.storage.CreateStorageObject(place, arguments, discard=discard)
         return self._created(create, said, identity, then=then)
 
 
@@ -254,7 +257,7 @@ class FileioNode(BackstoreNode):
         """Create a storage object on an image file. A missing file is created."""
         place = self._new(name)
         path = os.path.abspath(os.path.expanduser(file_or_dev))
-        operations: list[Operation] = []
+        made: list[Operation] = []
         notes: list[str] = []
         said: list[str] = []
         device = self.lio.machine.block_device(path)
@@ -264,8 +267,10 @@ class FileioNode(BackstoreNode):
             said.append("Note: block backstore preferred for best results")
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
-            size = self._file_size(place, path, size, sparse, operations, notes, said)
-        is_new = any(isinstance(operation, CreateImageFile) for operation in operations)
+            size = self._file_size(place, path, size, sparse, made, notes, said)
+        is_new = any(
+            isinstance(operation, operations.storage.CreateImageFile) for operation in made
+        )
         then = self._discard(place, path, discard, reserved=is_new and not sparse)
         if then and discard is None:
             notes.append(discard_note(path))
@@ -283,11 +288,15 @@ class FileioNode(BackstoreNode):
             )
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         if size is not None:
-            notes += self._rounding(size, size // BLOCK * BLOCK, "blocks")
+            notes += self._rounding(
+                size,
+                size // SECTOR * SECTOR,
+                "blocks",
+            )
         said.append(f"Created fileio {name} with size {size}")
         identity = (vendor, product, revision, company_id)
-        create = CreateStorageObject(place, arguments, discard=discard)
-        return self._created(create, said, identity, operations, then, notes)
+        create = operations.storage.CreateStorageObject(place, arguments, discard=discard)
+        return self._created(create, said, identity, made, then, notes)
 
     def _file_size(
         self,
@@ -295,7 +304,7 @@ class FileioNode(BackstoreNode):
         path: str,
         size: int | None,
         sparse: bool,
-        operations: list[Operation],
+        made: list[Operation],
         notes: list[str],
         said: list[str],
     ) -> int:
@@ -309,7 +318,7 @@ class FileioNode(BackstoreNode):
                     "Add size=10G.",
                     targetcli="Attempting to create file for new fileio backstore, need a size",
                 )
-            operations.append(CreateImageFile(path, size, sparse))
+            made.append(operations.storage.CreateImageFile(path, size, sparse))
             if not sparse:
                 said.append(f"Writing {size} bytes")
             if not self.context.compat:
@@ -364,14 +373,15 @@ class RamdiskNode(BackstoreNode):
         Its data is lost at reboot and whenever the storage object is deleted or recreated.
         """
         number, typed = size
-        if number < BLOCK and not self.context.compat:
+        if number < SECTOR and not self.context.compat:
             raise UsageError(
-                f"{number} bytes are less than a block of {BLOCK} bytes.", "Give a larger size."
+                f"{number} bytes are less than a block of {SECTOR} bytes.",
+                "Give a larger size.",
             )
         arguments = {"size": number, "nullio": nullio, "wwn": wwn}
         said = [f"Created ramdisk {name} with size {typed}."]
         identity = (vendor, product, revision, company_id)
-        create = CreateStorageObject(self._new(name), arguments)
+        create = operations.storage.CreateStorageObject(self._new(name), arguments)
         notes = self._rounding(number, ramdisk_size(number), "memory pages")
         return self._created(create, said, identity, notes=notes)
 
@@ -388,7 +398,7 @@ class PscsiNode(BackstoreNode):
         before: list[str] = []
         if self.lio.machine.block_device(dev) is not None:
             before = ["Note: block backstore recommended for SCSI block devices"]
-        create = CreateStorageObject(place, {"dev": dev})
+        create = operations.storage.CreateStorageObject(place, {"dev": dev})
         create.said = [f"Created pscsi storage object {name} using {dev}"]
         return Change([create], place.path, before=before)
 

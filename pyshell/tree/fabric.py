@@ -5,30 +5,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pyshell.config.store import CLUSTER_FOLDER
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import listing, settings
+from pyshell.lio import listing, operations, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import NOT_TARGETS, Fabric
 from pyshell.lio.identifiers import FabricPlace, Portal, Target, Tpg
-from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.setters import Set, SetEnabled
-from pyshell.lio.operations.targets import (
-    CreateDefaultPortal,
-    CreateTarget,
-    CreateTpg,
-    free_tag,
-    remove_target,
-    remove_tpg,
-)
 from pyshell.names import DEFAULT_PORT
 from pyshell.tree.command import CHILD, TAG, WWN, command
 from pyshell.tree.groups import AuthGroup, KernelGroup, SettingsGroup
 from pyshell.tree.node import Node, ObjectNode, numbered, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
 
 DefaultPortal = Annotated[
     bool | None,
@@ -81,15 +74,14 @@ class FabricNode(Node):
     ) -> Result:
         """Create a target with a TPG and, if supported, the default portal."""
         place = Target(self.fabric.name, self.new_wwn(wwn), self.lio.root)
-        create = CreateTarget(place, said=[f"Created target {place.wwn}."])
-        if self.fabric.has("tpgts"):
-            made = new_tpg(self, Tpg(place, 1), portal=default_portal)
-            return Change([create, *made], place.path)
+        create = operations.targets.CreateTarget(place, said=[f"Created target {place.wwn}."])
         tpg = Tpg(place, 1)
-        operations: list[Operation] = [create, CreateTpg(tpg)]
+        if self.fabric.has("tpgts"):
+            return Change([create, *new_tpg(self, tpg, portal=default_portal)], place.path)
+        made: list[Operation] = [create, operations.targets.CreateTpg(tpg)]
         if self.fabric.enabled_when_new:
-            operations.append(SetEnabled(tpg, True))
-        return Change(operations, place.path)
+            made.append(operations.setters.SetEnabled(tpg, True))
+        return Change(made, place.path)
 
     def free_wwns(self) -> list[str]:
         """Return the hardware's WWNs without a target; none for a fabric without hardware."""
@@ -125,14 +117,14 @@ class FabricNode(Node):
         place = self.existing(wwn)
         if place is None:
             name = self.fabric.normalise(wwn).wwn
-            raise missing(
+            raise operations.base.missing(
                 f"No such target: {name}.",
                 Target(self.fabric.name, name, self.lio.root),
                 self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
-        operations = remove_target(place)
-        operations[-1].said = [f"Deleted Target {place.wwn}."]
-        return Change(operations, named=[place.path])
+        made = operations.targets.remove_target(place)
+        made[-1].said = [f"Deleted Target {place.wwn}."]
+        return Change(made, named=[place.path])
 
     def existing(self, name: str) -> Target | None:
         """Return the target of that name in any spelling."""
@@ -201,16 +193,16 @@ class TargetNode(ObjectNode[Target]):
         default_portal: DefaultPortal = None,
     ) -> Result:
         """Create a TPG, with the default portal unless another TPG has it."""
-        tpg = Tpg(self.place, tag if tag is not None else free_tag(self.place))
+        tpg = Tpg(self.place, tag if tag is not None else operations.targets.free_tag(self.place))
         return Change(new_tpg(self, tpg, portal=default_portal), tpg.path)
 
     @command(changes=True)
     def ui_command_delete(self, tag: Annotated[int, TAG, "Tag of the TPG."]) -> Result:
         """Delete a TPG with its LUNs, ACLs and portals."""
         place = Tpg(self.place, tag)
-        operations = remove_tpg(place)
-        operations[-1].said = [f"Deleted TPGT {tag}."]
-        return Change(operations, named=[place.path])
+        made = operations.targets.remove_tpg(place)
+        made[-1].said = [f"Deleted TPGT {tag}."]
+        return Change(made, named=[place.path])
 
     @command()
     def ui_command_info(self) -> Result:
@@ -265,12 +257,12 @@ def new_tpg(node: Node, tpg: Tpg, *, portal: bool | None = None) -> list[Operati
     `portal` overrides whether it gets the default portal.
     """
     fabric = tpg.target.fabric
-    create = CreateTpg(tpg)
+    create = operations.targets.CreateTpg(tpg)
     made: list[Operation] = [create]
     if fabric.has("auth"):
-        made.append(Set(tpg, "attrib/authentication", "0"))
+        made.append(operations.setters.Set(tpg, "attrib/authentication", "0"))
     if fabric.enabled_when_new and node.context.preference("auto_enable_tpgt"):
-        made.append(SetEnabled(tpg, True))
+        made.append(operations.setters.SetEnabled(tpg, True))
     made[-1].said = [f"Created TPG {tpg.tag}."]
     if portal is None:
         portal = bool(node.context.preference("auto_add_default_portal"))
@@ -286,4 +278,4 @@ def default_portal(node: Node, tpg: Tpg) -> Operation:
         "Global pref auto_add_default_portal=true",
         f"Created default portal listening on all IPs ({address}), port {DEFAULT_PORT}.",
     ]
-    return CreateDefaultPortal(Portal(tpg, address, DEFAULT_PORT), said=said)
+    return operations.targets.CreateDefaultPortal(Portal(tpg, address, DEFAULT_PORT), said=said)

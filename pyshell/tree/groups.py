@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.expressions import expression
-from pyshell.lio import Lio, listing, settings
+from pyshell.lio import Lio, listing, operations, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
@@ -25,16 +25,12 @@ from pyshell.lio.identifiers import (
     StorageObject,
     Tpg,
 )
-from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
-from pyshell.lio.operations.preconditions import refuse_exported
-from pyshell.lio.operations.setters import Set
-from pyshell.lio.operations.targets import UseFabric
 from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
 from pyshell.text import did_you_mean, joined
 from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
 
 if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
     from pyshell.tree.node import Context, Node
 
 
@@ -216,7 +212,7 @@ class KernelGroup(SettingsGroup):
             if row.write == "fixed":
                 raise UsageError(f"{name} is the backstore's own and cannot be changed.")
             self._refuse_exported(row)
-        return [Set(place, self._file(name), wanted) for place in self._places]
+        return [operations.setters.Set(place, self._file(name), wanted) for place in self._places]
 
     def caution(self, name: str, value: str) -> str:
         place = self._places[0]
@@ -234,7 +230,7 @@ class KernelGroup(SettingsGroup):
             return
         for place in self._places:
             if isinstance(place, StorageObject):
-                refuse_exported(self._lio, None, place, row.name)
+                operations.preconditions.refuse_exported(self._lio, None, place, row.name)
 
 
 _CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
@@ -280,8 +276,10 @@ class AuthGroup(SettingsGroup):
         made: list[Operation] = []
         for place in self._places:
             if isinstance(place, FabricPlace):
-                made.append(UseFabric(place.fabric))  # it has a folder only once it is in use
-            made.append(Set(place, self._file(name), value))
+                made.append(
+                    operations.targets.UseFabric(place.fabric)
+                )  # it has a folder only once it is in use
+            made.append(operations.setters.Set(place, self._file(name), value))
         return made
 
     def caution(self, name: str, value: str) -> str:
@@ -366,7 +364,7 @@ class LunAluaGroup(SettingsGroup):
         return {self._NAME: _entry(settings.row("lun_alua", self._NAME))}
 
     def read(self, name: str) -> str:
-        return alua_group_name(self._lio, self._place) or ""
+        return listing.alua_group_of(self._lio, self._place) or ""
 
     def obstacle(self, entry: Entry) -> str:
         return "" if self.read(entry.name) else "its backstore has no ALUA groups"
@@ -384,7 +382,7 @@ class LunAluaGroup(SettingsGroup):
                 f"{exported or self._place} has no ALUA group {wanted}.",
                 f"'ls {exported.path}/alua' shows them." if exported else "",
             )
-        return [SetLunAluaGroup(self._place, wanted)]
+        return [operations.mapping.SetLunAluaGroup(self._place, wanted)]
 
 
 def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:

@@ -6,20 +6,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pyshell.errors import ExistsError, NotFoundError, UsageError
-from pyshell.lio import Lio, listing, storage_info
+from pyshell.lio import Lio, listing, operations, storage_info
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
-from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun, remove_lun
-from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.groups import LunAluaGroup, SettingsGroup
 from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Result
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
+    from pyshell.lio.operations.mapping import MapLun
 
 Exported = Callable[[Lun], StorageObject | None]
 """Returns what a LUN exports, None if its link is missing or broken."""
@@ -76,8 +77,10 @@ class LunsNode(ObjectNode[Tpg]):
             error = ExistsError(told, f"It is {present.path}.", targetcli=told)
             error.wanted = lun in (None, present.index)
             raise error
-        place = Lun(self.place, free_lun(self.place, lun))
-        made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
+        place = Lun(self.place, operations.mapping.free_lun(self.place, lun))
+        made.append(
+            operations.mapping.CreateLun(place, exported, said=[f"Created LUN {place.index}."])
+        )
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):
             protect = must_protect(self, exported, made)
@@ -92,10 +95,12 @@ class LunsNode(ObjectNode[Tpg]):
         """Delete a LUN and its mappings. The storage object is kept."""
         place = Lun(self.place, lun)
         if not listing.existing(place):
-            raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
-        operations = remove_lun(place)
-        operations[-1].said = [f"Deleted LUN {lun}."]
-        return Change(operations, named=[place.path])
+            raise operations.base.missing(
+                f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them."
+            )
+        made = operations.mapping.remove_lun(place)
+        made[-1].said = [f"Deleted LUN {lun}."]
+        return Change(made, named=[place.path])
 
 
 class LunNode(ObjectNode[Lun]):
@@ -115,7 +120,7 @@ class LunNode(ObjectNode[Lun]):
         device = text_or_none(self.lio.kernel, f"{exported.folder}/udev_path")
         if device:
             words.append(f"({device})")
-        words.append(f"({alua_group_name(self.lio, self.place)})")
+        words.append(f"({listing.alua_group_of(self.lio, self.place)})")
         return " ".join(words), True
 
     def trouble(self) -> str:
@@ -156,11 +161,13 @@ def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
     place: StorageObject
     if device is not None:
         place = StorageObject("block", name, listing.free_hba(node.lio), node.lio.root)
-        create = CreateStorageObject(place, {"dev": path, "readonly": device.read_only})
+        create = operations.storage.CreateStorageObject(
+            place, {"dev": path, "readonly": device.read_only}
+        )
     elif path.startswith("/") and machine.host_file(path).is_file():
         place = StorageObject("fileio", name, listing.free_hba(node.lio), node.lio.root)
         size = machine.host_file(path).stat().st_size
-        create = CreateStorageObject(place, {"dev": path, "size": size})
+        create = operations.storage.CreateStorageObject(place, {"dev": path, "size": size})
     else:
         near = "" if node.context.compat else nearest(node, path)
         raise NotFoundError(
@@ -177,8 +184,11 @@ def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
     present = exporting_lun(node.lio, tpg, place) if not made else None
     if present is not None:
         return [], present
-    lun = Lun(tpg, free_lun(tpg))
-    return [*made, CreateLun(lun, place, said=[f"Created LUN {lun.index}."])], lun
+    lun = Lun(tpg, operations.mapping.free_lun(tpg))
+    return [
+        *made,
+        operations.mapping.CreateLun(lun, place, said=[f"Created LUN {lun.index}."]),
+    ], lun
 
 
 def exporting_lun(lio: Lio, tpg: Tpg, place: StorageObject) -> Lun | None:
@@ -196,7 +206,10 @@ def must_protect(node: Node, place: StorageObject, made: Sequence[Operation] = (
     if node.context.compat or place.plugin != "block":
         return False
     for operation in made:
-        if isinstance(operation, CreateStorageObject) and operation.place == place:
+        if (
+            isinstance(operation, operations.storage.CreateStorageObject)
+            and operation.place == place
+        ):
             return bool(operation.arguments.get("readonly"))
     return storage_info.describe(node.lio, place).read_only
 
@@ -206,7 +219,7 @@ def new_mapping(acl: NodeAcl, lun: Lun, wanted: int | None, protect: bool = Fals
     taken = {mapped.index for mapped in listing.mapped_luns(acl)}
     index = wanted if wanted is not None and wanted not in taken else listing.lowest_free(taken)
     said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
-    return MapLun(MappedLun(acl, index), lun, protect, said=[said])
+    return operations.mapping.MapLun(MappedLun(acl, index), lun, protect, said=[said])
 
 
 def storage_object_on(node: Node, device: str) -> StorageObject | None:

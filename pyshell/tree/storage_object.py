@@ -7,20 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, storage_info
+from pyshell.lio import Lio, listing, operations, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
-from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.preconditions import BLOCK
-from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
-from pyshell.lio.operations.storage import (
-    CreateAluaGroup,
-    DeleteAluaGroup,
-    GrowImageFile,
-    SetImageSize,
-)
 from pyshell.lio.settings import ALUA_STATES, boolean, of_kind
-from pyshell.lio.storage_info import StorageInfo
+from pyshell.lio.storage_info import SECTOR, StorageInfo
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command, serial_number
 from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
@@ -28,6 +19,7 @@ from pyshell.tree.node import Context, Node, ObjectNode, running_facts, shown_fa
 from pyshell.tree.results import Change, Lines, Result, Table
 
 if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
     from pyshell.lio.operations.reservations import Reservations
 
 _WRITE_CACHE = "emulate_write_cache"
@@ -217,7 +209,7 @@ class _Attributes(KernelGroup):
         if name != _WRITE_CACHE or not _is_off(value):
             return made
         if not self._context.compat:
-            return [SetWriteCache(self._place, f"attrib/{name}", "0")]
+            return [operations.setters.SetWriteCache(self._place, f"attrib/{name}", "0")]
         if storage_info.describe(self._lio, self._place).buffered:
             self._context.note(f"{self._place} is write-back all the same: a crash loses writes.")
         return made
@@ -249,7 +241,7 @@ class Identity(KernelGroup):
         serial = serial_number(value, name)
         # A handler reports its own.
         padded = storage_info.padding_note(serial) if self._place.plugin != "user" else ()
-        return [SetSerial(self._place, serial, said=padded)]
+        return [operations.setters.SetSerial(self._place, serial, said=padded)]
 
 
 def _is_off(value: str) -> bool:
@@ -279,7 +271,7 @@ class AluaGroupsNode(ObjectNode[StorageObject]):
                 f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."
             )
         place = AluaGroup(self.place, name)
-        create = CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
+        create = operations.storage.CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
         return Change([create], place.path)
 
     @command(changes=True)
@@ -292,7 +284,7 @@ class AluaGroupsNode(ObjectNode[StorageObject]):
                 f"Run 'ls {self.path}' to list them.",
                 targetcli="Invalid ALUA group name",
             )
-        return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
+        return Change([operations.storage.DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
         if not storage_info.supports_alua(self.lio, self.place):
@@ -337,7 +329,7 @@ def resized(lio: Lio, place: StorageObject, size: int | None, *, force: bool) ->
     if place.plugin == "user" and size is not None:
         _refuse_to_shrink(place, found.size, size, force=force)
         said = _has_now(lio, place, size)
-        return Change([Set(place, "attrib/dev_size", str(size), said=said)])
+        return Change([operations.setters.Set(place, "attrib/dev_size", str(size), said=said)])
     raise UsageError(f"{place} cannot be resized", _INSTEAD[place.plugin])
 
 
@@ -376,16 +368,16 @@ def _resize_file(
     status = lio.machine.host_file(found.device).stat()
     wanted = status.st_size if size is None else size
     _refuse_to_shrink(place, found.size, wanted, force=force)
-    if wanted < BLOCK:
-        raise UsageError(f"A disk has at least one block of {BLOCK} bytes")
-    operations: list[Operation] = []
+    if wanted < SECTOR:
+        raise UsageError(f"A disk has at least one block of {SECTOR} bytes")
+    made: list[Operation] = []
     allocated = status.st_blocks * 512
     sparse = allocated < status.st_size
     if wanted > status.st_size:
-        operations.append(GrowImageFile(found.device, wanted, sparse))
-    operations.append(SetImageSize(place, wanted, said=_has_now(lio, place, wanted)))
+        made.append(operations.storage.GrowImageFile(found.device, wanted, sparse))
+    made.append(operations.storage.SetImageSize(place, wanted, said=_has_now(lio, place, wanted)))
     note = may_run_out(found.device, lio.machine.free_space(found.device), wanted - allocated)
-    return Change(operations, note=note if sparse else "")
+    return Change(made, note=note if sparse else "")
 
 
 def may_run_out(path: str, free: int, needed: int) -> str:

@@ -9,12 +9,9 @@ from typing import Annotated, ClassVar
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.lio import listing, settings
+from pyshell.lio import listing, operations, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Portal, Tpg
-from pyshell.lio.operations.base import missing
-from pyshell.lio.operations.setters import Set, SetEnabled
-from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.groups import SettingsGroup, access_groups
 from pyshell.tree.luns import LunsNode
@@ -87,7 +84,9 @@ class TpgNode(ObjectNode[Tpg]):
         """Allow initiators to log in."""
         if self._text("enable") != "0":
             return Lines(["The TPGT is already enabled."])
-        enabling = SetEnabled(self.place, True, said=["The TPGT has been enabled."])
+        enabling = operations.setters.SetEnabled(
+            self.place, True, said=["The TPGT has been enabled."]
+        )
         return Change([enabling], note=self._unserved())
 
     def _unserved(self) -> str:
@@ -104,7 +103,9 @@ class TpgNode(ObjectNode[Tpg]):
         if not self.place.target.fabric.can_be_enabled:
             name = self.place.target.fabric_name
             raise UsageError(f"A TPG of {name} cannot be disabled: it is always enabled.")
-        return Change([SetEnabled(self.place, False, said=["The TPGT has been disabled."])])
+        return Change(
+            [operations.setters.SetEnabled(self.place, False, said=["The TPGT has been disabled."])]
+        )
 
     @command()
     def ui_command_info(self) -> Result:
@@ -161,7 +162,12 @@ class PortalsNode(ObjectNode[Tpg]):
         said = [f"Created network portal {address}:{port}."]
         note = "" if self.context.compat else self._served_elsewhere(place)
         note = note or ("" if self.context.compat else self._unreachable(address))
-        return Change([CreatePortal(place, said=said)], place.path, before=before, note=note)
+        return Change(
+            [operations.targets.CreatePortal(place, said=said)],
+            place.path,
+            before=before,
+            note=note,
+        )
 
     def _served_elsewhere(self, place: Portal) -> str:
         """Return a warning if the kernel will not listen at the address, though it accepts it."""
@@ -215,7 +221,7 @@ class PortalsNode(ObjectNode[Tpg]):
         port = port if port is not None else self._only_port(address)
         place = self._present(address, port)
         if place is None:
-            raise missing(
+            raise operations.base.missing(
                 f"No such portal: {names.bracketed(address)}:{port}.",
                 Portal(self.place, address, port),
                 f"Run 'ls {self.path}' to list them.",
@@ -223,7 +229,7 @@ class PortalsNode(ObjectNode[Tpg]):
         if not listing.same_address(place.address, address):
             self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
         said = f"Deleted network portal {address}:{port}"
-        return Change([DeletePortal(place, said=[said])], named=[place.path])
+        return Change([operations.targets.DeletePortal(place, said=[said])], named=[place.path])
 
     def _only_port(self, address: str) -> int:
         """Return the port of the only portal at an address. Raises UsageError."""
@@ -259,7 +265,9 @@ class PortalNode(ObjectNode[Portal]):
     ) -> Result:
         """Enable or disable iSER (iSCSI over RDMA) for this portal."""
         said = [f"iSER enable now: {boolean}"]
-        return Change([Set(self.place, "iser", "1" if boolean else "0", said=said)])
+        return Change(
+            [operations.setters.Set(self.place, "iser", "1" if boolean else "0", said=said)]
+        )
 
     @command(changes=True)
     def ui_command_enable_offload(
@@ -267,7 +275,9 @@ class PortalNode(ObjectNode[Portal]):
     ) -> Result:
         """Enable or disable offload (cxgbit) for this portal."""
         said = [f"offload enable now: {boolean}"]
-        return Change([Set(self.place, "cxgbit", "1" if boolean else "0", said=said)])
+        return Change(
+            [operations.setters.Set(self.place, "cxgbit", "1" if boolean else "0", said=said)]
+        )
 
     @command()
     def ui_command_info(self) -> Result:

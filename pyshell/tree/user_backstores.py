@@ -6,20 +6,21 @@ The tree shows handlers that are running or have a storage object.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell.errors import NotFoundError
 from pyshell.host import UserHandler
-from pyshell.lio import listing, storage_info
+from pyshell.lio import listing, operations, storage_info
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.names import size_text
 from pyshell.tree.backstores import BackstoreNode
 from pyshell.tree.command import CHILD, SERIAL, SIZE, SO_NAME, command
 from pyshell.tree.node import MoreHelp, Node
 from pyshell.tree.results import Change, Lines, Result, Work
 from pyshell.tree.storage_object import StorageObjectNode
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
 
 PLUGIN = "user"
 _PREFIX = "user:"
@@ -128,9 +129,11 @@ class UserBackstoreNode(BackstoreNode):
         arguments |= {"hw_max_sectors": hw_max_sectors, "control": control}
         place = self._new(name)
         said = f"Created user-backed storage object {name} size {size}."
-        operations: list[Operation] = [CreateStorageObject(place, arguments, said=[said])]
+        made: list[Operation] = [
+            operations.storage.CreateStorageObject(place, arguments, said=[said])
+        ]
         # targetcli leaves export_backstore_name_as_model alone here: the handler names the model.
-        return Change(operations, place.path)
+        return Change(made, place.path)
 
     @command(
         changes=True,

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.lio import sessions
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
+from pyshell.lio.operations import disturbance
 from pyshell.lio.operations.setters import Set
 
 PARTS = "1 LUN (block/lee_block), 1 ACL and 1 mapped LUN"
@@ -135,8 +135,8 @@ def test_a_queue_depth_and_a_portal_s_transport_terminate_sessions(exported: Pys
     tpg = Tpg(Target("iscsi", SERVER, lio.root), 1)
     depth = Set(NodeAcl(tpg, CLIENT), "cmdsn_depth", "7")
     iser = Set(Portal(tpg, "0.0.0.0", 3260), "iser", "0")
-    assert sessions.cut(lio, [depth]) == sessions.cut(lio, [iser]) == [CLIENT]
-    assert sessions.cut(lio, [Set(tpg, "attrib/login_timeout", "20")]) == []
+    assert disturbance.cut(lio, [depth]) == disturbance.cut(lio, [iser]) == [CLIENT]
+    assert disturbance.cut(lio, [Set(tpg, "attrib/login_timeout", "20")]) == []
 
 
 @pytest.mark.parametrize("lines", [["undo"], ["rollback saved"], [f"{TPG}/luns delete 0"]])

@@ -10,8 +10,9 @@ from pyshell import names
 from pyshell.commands.share.chap_options import Chap, is_enforced
 from pyshell.commands.share.sharing import ISCSI, Sharing, initiator_named
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import listing, sessions
+from pyshell.lio import listing
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
+from pyshell.lio.operations import disturbance
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject, remove_unexported
@@ -190,7 +191,7 @@ def unshare(
         operations,
         note=" ".join(notes),
         named=[mapped.path for mapped in unmapped] if initiators is not None else (),
-        data={"cut": sessions.cut(node.lio, operations)},
+        data={"cut": disturbance.cut(node.lio, operations)},
     )
 
 

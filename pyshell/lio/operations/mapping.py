@@ -70,7 +70,7 @@ class DeleteLun(_LinkDeletion):
         exported = listing.exported_by(self.place, target)
         if exported is None:
             return []
-        group = alua_group_name(lio, self.place)
+        group = listing.alua_group_of(lio, self.place)
         moved = [] if group in (None, DEFAULT_GROUP) else [SetLunAluaGroup(self.place, group)]
         return [CreateLun(self.place, exported, alias), *moved]
 
@@ -121,7 +121,7 @@ class SetLunAluaGroup(ObjectOperation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it if it differs: rtslib's setter hides the kernel's refusal."""
-        before = alua_group_name(lio, self.place)
+        before = listing.alua_group_of(lio, self.place)
         if before == self.name or (before is None and self.name == DEFAULT_GROUP):
             return None
         if before is None:
@@ -129,17 +129,11 @@ class SetLunAluaGroup(ObjectOperation):
                 f"{self.place} has no ALUA groups: its backstore does not support them"
             )
         lio.kernel.write(f"{self.place.folder}/alua_tg_pt_gp", self.name)
-        if alua_group_name(lio, self.place) != self.name:
+        if listing.alua_group_of(lio, self.place) != self.name:
             raise NotFoundError(
                 f"The kernel knows no ALUA group {self.name} of that storage object"
             )
         return SetLunAluaGroup(self.place, before)
-
-
-def alua_group_name(lio: Lio, place: Lun) -> str | None:
-    """Return the name of a LUN's ALUA group, None if the backstore has none."""
-    text = text_or_none(lio.kernel, f"{place.folder}/alua_tg_pt_gp")
-    return text.partition("\n")[0].partition(":")[2].strip() if text else None
 
 
 @dataclass

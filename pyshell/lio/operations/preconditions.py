@@ -18,10 +18,10 @@ from pyshell.host import DISK, ZONED_DISK, BlockDevice
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Foreseen
+from pyshell.lio.storage_info import SECTOR
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
 
-BLOCK = 512
 _INT_MAX = 2**31 - 1
 _SERIAL_MAX = 252
 """Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
@@ -241,10 +241,10 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
         )
     if not is_new and not os.path.isfile(lio.machine.host_file(path)):
         raise UsageError(f"{path} is neither a file nor a block device")
-    if size is not None and int(size) < BLOCK:
+    if size is not None and int(size) < SECTOR:
         enlarge = f"Enlarge the file ('truncate -s 10G {shell_word(path)}')"
         raise UsageError(
-            f"{path}: {size} bytes are less than a block of {BLOCK} bytes",
+            f"{path}: {size} bytes are less than a block of {SECTOR} bytes",
             "Give a larger size." if is_new else f"{enlarge}, or delete it to have it created.",
         )
 
@@ -270,13 +270,13 @@ def check_max_sectors(sectors: int, control: str) -> None:
     """Raise UsageError if the kernel refuses a limit, or rounds it down to none."""
     given = dict(word.partition("=")[::2] for word in control.split(","))
     block = given.get("hw_block_size", "")
-    size = int(block) if re.fullmatch("[0-9]+", block) and int(block) else BLOCK
+    size = int(block) if re.fullmatch("[0-9]+", block) and int(block) else SECTOR
     if not 0 < sectors <= _INT_MAX or not storage_info.aligned_sectors(sectors, size):
         raise UsageError(
             f"hw_max_sectors cannot be {sectors}",
             f"It is at most {_INT_MAX}."
             if sectors > _INT_MAX
-            else f"It is at least one memory page, for example 8 sectors of {BLOCK} bytes.",
+            else f"It is at least one memory page, for example 8 sectors of {SECTOR} bytes.",
         )
 
 

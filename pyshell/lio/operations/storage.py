@@ -27,7 +27,7 @@ from pyshell.lio.operations.base import (
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name, remove_lun
+from pyshell.lio.operations.mapping import SetLunAluaGroup, remove_lun
 from pyshell.lio.operations.setters import snapshot
 from pyshell.names import alua_group_number, size_text
 
@@ -185,7 +185,7 @@ class DeleteAluaGroup(Deletion):
         again = _again(lio, self.place)
         if text_or_none(lio.kernel, f"{self.place.folder}/members"):
             for lun in listing.luns_of(lio, self.place.storage_object):
-                if alua_group_name(lio, lun) == self.place.name:
+                if listing.alua_group_of(lio, lun) == self.place.name:
                     again.append(SetLunAluaGroup(lun, self.place.name))
         return again
 
