@@ -9,13 +9,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config.compare import Changed, Difference, shown
-from pyshell.lio.operations.disturbance import cut_by_each
-from pyshell.lio.operations.setters import Set
+from pyshell.lio import operations
 from pyshell.text import listed
 from pyshell.tree.node import split_path
 
 if TYPE_CHECKING:
-    from pyshell.config.compare import Changed
     from pyshell.config.plan import Plan
     from pyshell.lio import Lio
     from pyshell.lio.operations.base import Operation
@@ -80,8 +78,10 @@ class Touched:
 def touched(lio: Lio, plan: Plan) -> list[Touched]:
     """Return the objects that a plan will change."""
     cut: dict[str, set[str]] = {}
-    for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
-        cut.setdefault(step.path, set()).update(names)
+    if plan.steps:
+        each = operations.disturbance.cut_by_each(lio, plan.operations)
+        for step, names in zip(plan.steps, each, strict=True):
+            cut.setdefault(step.path, set()).update(names)
     return [
         Touched(path, change, settings, sorted(cut.get(path, ())))
         for path, change, settings in _objects(plan)
@@ -146,9 +146,10 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
     }
 
 
-def steps(operations: Iterable[Operation]) -> Iterator[str]:
-    """Yield what would be done; several settings of one object as their number."""
-    for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
+def steps(made: Iterable[Operation]) -> Iterator[str]:
+    """Yield what operations would do; several settings of one object as their number."""
+    setting = operations.setters.Set
+    for place, group in groupby(made, lambda one: one.place if isinstance(one, setting) else one):
         found = list(group)
         if len(found) == 1:
             yield f"Would {found[0].full_step}."

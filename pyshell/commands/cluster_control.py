@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshell.config import document_file
 from pyshell.config.document import Document, is_target, target_path
@@ -13,8 +14,11 @@ from pyshell.config.model import Items
 from pyshell.config.store import clustered
 from pyshell.config.store.clustered import Clustered
 from pyshell.errors import ConflictError, PyshellError, UsageError
-from pyshell.lio.operations.base import Operation, flat
+from pyshell.lio import operations
 from pyshell.tree.node import Context
+
+if TYPE_CHECKING:
+    from pyshell.lio.operations.base import Operation
 
 OWN_SOURCES = ("cluster", "boot")
 """Sources of changes that are the cluster's own, or cannot ask it."""
@@ -141,12 +145,13 @@ def refused(context: Context, path: str) -> ConflictError:
     )
 
 
-def note_change(context: Context, operations: Iterable[Operation]) -> None:
+def note_change(context: Context, made: Iterable[Operation]) -> None:
     """Note that the documents of objects that operations change should be changed instead."""
     if context.compat or context.way in OWN_SOURCES:
         return
     ours = clustered.read(context.lio.config_dir)
-    for root, file in ours.changed(path for one in flat(operations) if (path := path_of(one))):
+    paths = (path_of(one) for one in operations.base.flat(made))
+    for root, file in ours.changed(path for path in paths if path):
         context.note(
             f"{root} is under cluster control ({file}): the cluster does not keep this change."
             " Change that file on all hosts, then the resource's checksum ('help clusters')."

@@ -30,8 +30,7 @@ from pyshell.config.model import (
     tree_path,
 )
 from pyshell.config.object_operations import SetKnown
-from pyshell.lio import Lio, identifiers, listing, settings
-from pyshell.lio.operations import disturbance
+from pyshell.lio import Lio, identifiers, listing, operations, settings
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import PauseTpg, SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
@@ -138,7 +137,9 @@ def plan(
     steps = _Steps(lio, running, target, hbas or listing.HbaNumbers(lio)).all(
         {*created}, recreated, {*deleted}, {d.path: d for d in changed}
     )
-    for index, pause in reversed(disturbance.pauses(lio, [step.operation for step in steps])):
+    done = [step.operation for step in steps]
+    pauses = operations.disturbance.pauses(lio, done) if done else []
+    for index, pause in reversed(pauses):
         # It goes with the first step that needs it, or the last one.
         with_step = index - 1 if isinstance(pause, PauseTpg) and pause.enabled else index
         steps.insert(index, PlanStep(steps[with_step].path, pause))
@@ -228,8 +229,8 @@ def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) ->
     return found - set(deleted)
 
 
-def _steps(item: Item, operations: Iterable[Operation]) -> list[PlanStep]:
-    return [PlanStep(tree_path(item), operation) for operation in operations]
+def _steps(item: Item, made: Iterable[Operation]) -> list[PlanStep]:
+    return [PlanStep(tree_path(item), operation) for operation in made]
 
 
 class _Steps:
@@ -286,14 +287,14 @@ class _Steps:
 
         They are created in parallel if nothing else is between them.
         """
-        operations = list(object_operations.create(placed, self._exported(item)))
+        made = list(object_operations.create(placed, self._exported(item)))
         if isinstance(placed.place, identifiers.Lun):
-            self._add(item, operations[:1])
-            self._settings_of_luns += _steps(item, operations[1:])
+            self._add(item, made[:1])
+            self._settings_of_luns += _steps(item, made[1:])
         else:
             self._found += self._settings_of_luns
             self._settings_of_luns = []
-            self._add(item, operations)
+            self._add(item, made)
 
     def _sweep(self, created: Collection[str]) -> None:
         """Delete half-made objects, left by a killed program, in the place of new ones."""
@@ -318,8 +319,8 @@ class _Steps:
         self._add(item, object_operations.delete(item))
         self._numbers.forget(item.path)
 
-    def _add(self, item: Item, operations: Iterable[Operation]) -> None:
-        self._found += _steps(item, operations)
+    def _add(self, item: Item, made: Iterable[Operation]) -> None:
+        self._found += _steps(item, made)
 
     def _placed(self, item: Item) -> Item:
         place = self._place(item.place)
