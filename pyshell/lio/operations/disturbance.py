@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pyshell.lio import Lio, listing
+from pyshell.lio import Lio, listing, sessions
 from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import Lun, Tpg
 from pyshell.lio.operations import lun_zero
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
-from pyshell.lio.sessions import Session, of_tpg, sessions
+from pyshell.lio.sessions import Session
 
 READS_ZEROS = "reads of its first 32 KiB return zeros until the initiator removes the disk"
 
@@ -88,7 +88,7 @@ def _cut_by(operation: Operation, among: Sequence[Session]) -> list[Session]:
 
 def _any_cut_by(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
     """Return all sessions, none if no operation can disconnect any."""
-    return list(sessions(lio)) if any(one.disconnects for one in operations) else []
+    return list(sessions.sessions(lio)) if any(one.disconnects for one in operations) else []
 
 
 def _sees(session: Session, lun: Lun) -> bool:
@@ -102,7 +102,7 @@ def _owners(lio: Lio, tpg: Tpg) -> set[lun_zero.Owner] | None:
     """Return whose LUN 0 sessions of a TPG use, None if the TPG is not enabled or cannot be."""
     if not is_on(lio.kernel, f"{tpg.folder}/enable"):
         return None
-    return {_owner(one) for one in of_tpg(lio, tpg)}
+    return {_owner(one) for one in sessions.of_tpg(lio, tpg)}
 
 
 def _owner(session: Session) -> lun_zero.Owner:
