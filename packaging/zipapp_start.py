@@ -8,14 +8,11 @@ environment; if there is no such folder, into a temporary one for this run.
 
 from __future__ import annotations
 
-import atexit
 import os
 import pwd
-import shutil
 import stat
 import sys
-import tempfile
-import zipfile
+from zipimport import zipimporter
 
 CACHE = "pyshell-zipapp"
 _CONTENT = "content"
@@ -41,32 +38,50 @@ def cache_folder() -> str:
 
 def unpacked(archive: str, cache: str) -> str:
     """Return the folder of the archive's libraries; unpack them if necessary."""
+    folder = os.path.join(cache, zipimporter(archive).get_data(_DIGEST).decode())
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        if not is_private(cache):
+            raise PermissionError(cache)
+        if not os.path.isdir(folder):
+            _unpack(archive, folder)
+        if is_private(folder):
+            return os.path.join(folder, _CONTENT)
+    except OSError:
+        pass  # a read-only file system, or another user's folder
+    return os.path.join(_unpacked_for_this_run(archive), _CONTENT)
+
+
+def _unpack(archive: str, folder: str) -> None:
+    # Later starts need none of these, which take a quarter of their time.
+    import shutil
+    import tempfile
+
+    scratch = tempfile.mkdtemp(dir=os.path.dirname(folder))
+    _extract(archive, scratch)
+    try:
+        os.rename(scratch, folder)
+    except OSError:  # another run has just unpacked them
+        shutil.rmtree(scratch)
+
+
+def _unpacked_for_this_run(archive: str) -> str:
+    import atexit
+    import shutil
+    import tempfile
+
+    scratch = tempfile.mkdtemp(dir="/run" if os.access("/run", os.W_OK) else None)
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    _extract(archive, scratch)
+    return scratch
+
+
+def _extract(archive: str, folder: str) -> None:
+    import zipfile
+
     with zipfile.ZipFile(archive) as content:
-        folder = os.path.join(cache, content.read(_DIGEST).decode())
-        try:
-            os.makedirs(cache, mode=0o700, exist_ok=True)
-            if not is_private(cache):
-                raise PermissionError(cache)
-            if not os.path.isdir(folder):
-                scratch = tempfile.mkdtemp(dir=cache)
-                _unpack(content, scratch)
-                try:
-                    os.rename(scratch, folder)
-                except OSError:  # another run has just unpacked them
-                    shutil.rmtree(scratch)
-            if is_private(folder):
-                return os.path.join(folder, _CONTENT)
-        except OSError:
-            pass  # a read-only file system, or another user's folder
-        scratch = tempfile.mkdtemp(dir="/run" if os.access("/run", os.W_OK) else None)
-        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-        _unpack(content, scratch)
-        return os.path.join(scratch, _CONTENT)
-
-
-def _unpack(content: zipfile.ZipFile, folder: str) -> None:
-    names = [name for name in content.namelist() if name.startswith(f"{_CONTENT}/")]
-    content.extractall(folder, names)
+        names = [name for name in content.namelist() if name.startswith(f"{_CONTENT}/")]
+        content.extractall(folder, names)
 
 
 def is_private(folder: str) -> bool:

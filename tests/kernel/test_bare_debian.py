@@ -93,6 +93,8 @@ def serve_and_leave(debian: DebianGuest) -> None:
     before = files(debian)
     debian.run("apt-get install -y --no-install-recommends /bed/pyshell.deb")
     assert debian.run("systemctl is-enabled pyshell-restore.service || :") == "disabled\n"
+    # No start has to compile it.
+    debian.run("ls /usr/lib/python3/dist-packages/pyshell/__pycache__/cli.*.pyc")
     export(debian)
     digest = use(debian)
     use_at_boot(debian)
