@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Converges many hosts by the example's Ansible role, each with a simulated target of its own.
+
+Prints for a first run, one that finds nothing to do, and one that changes a setting of each host:
+how long it takes, and what pyshell takes on a host. From the root of the checkout:
+
+python -m tests.bench.hosts [--hosts 200] [--luns 500] [--forks 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from driver import clean_environment
+from examples.playbook import HERE, PROGRAMS
+from examples.readmes import EXAMPLES
+
+from .shapes import Shape
+
+# What each host calls as pyshell: it notes what the run takes.
+_LAUNCHER = """\
+#!{python} -IS
+import os, sys, time
+folder = os.path.dirname(os.path.abspath(sys.argv[0]))
+os.environ["PYSHELL_SIMULATE"] = os.environ["PYSHELL_HOME"] = folder + "/target"
+child = os.fork()
+if not child:
+    os.execv("{pyshell}", ["pyshell", *sys.argv[1:]])
+start = time.monotonic()
+_, status, usage = os.wait4(child, 0)
+with open(folder + "/took", "a") as file:
+    print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, file=file)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+class Used(NamedTuple):
+    """What a host's runs of pyshell took: seconds of the processor, and at most so many MiB."""
+
+    seconds: float
+    memory: float
+
+
+class Fleet:
+    """Hosts in a folder, and the playbook for them."""
+
+    def __init__(self, folder: Path, hosts: int) -> None:
+        self._folder = folder / "ansible"
+        self._hosts = [folder / f"hosts/h{number}" for number in range(hosts)]
+        self._scratch = folder
+        shutil.copytree(EXAMPLES / "ansible", self._folder)
+        named: dict[str, Any] = {}
+        for host in self._hosts:
+            (host / "target").mkdir(parents=True, mode=0o700)
+            program = host / "run"
+            text = _LAUNCHER.format(python=sys.executable, pyshell=PROGRAMS / "pyshell")
+            program.write_text(text)
+            program.chmod(0o700)
+            named[host.name] = {**HERE, "pyshell_target_program": str(program)}
+        # JSON is YAML.
+        (self._folder / "inventory.yml").write_text(json.dumps({"storage": {"hosts": named}}))
+
+    def wants(self, document: dict[str, Any]) -> None:
+        """Set what all hosts are to export."""
+        names = ("storage_objects", "targets")
+        told = {f"pyshell_target_{name}": document[name] for name in names}
+        file = self._folder / "group_vars/storage/target.yml"
+        file.write_text(json.dumps(told))
+
+    def converge(self, forks: int) -> tuple[float, int, list[Used]]:
+        """Run the playbook; return its seconds, the hosts that changed, and what each took."""
+        home = self._scratch / "home"
+        environment = {
+            **clean_environment(), "HOME": str(home), "ANSIBLE_HOME": str(home),
+            "ANSIBLE_REMOTE_TEMP": str(home / "remote"), "PYTHONWARNINGS": "ignore",
+        }  # fmt: skip
+        started = os.times().elapsed
+        done = subprocess.run(
+            [PROGRAMS / "ansible-playbook", "site.yml", f"--forks={forks}"], cwd=self._folder,
+            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        seconds = os.times().elapsed - started
+        recap = done.stdout.rpartition("PLAY RECAP")[2]
+        lines = [line for line in recap.splitlines() if " failed=0 " in line]
+        if done.returncode or len(lines) != len(self._hosts):
+            raise RuntimeError(done.stdout[-3000:] + done.stderr[-1000:])
+        changed = sum(" changed=0 " not in line for line in lines)
+        return seconds, changed, list(self._used())
+
+    def _used(self) -> Iterator[Used]:
+        for host in self._hosts:
+            file = host / "took"
+            runs = [tuple(map(float, line.split())) for line in file.read_text().splitlines()]
+            file.unlink()
+            yield Used(sum(run[0] for run in runs), max(run[1] for run in runs) / 1024)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.hosts", description=__doc__)
+    parser.add_argument("--hosts", type=int, default=200)
+    parser.add_argument("--luns", type=int, default=500)
+    parser.add_argument("--forks", type=int, default=os.cpu_count() or 2)
+    options = parser.parse_args()
+    document = Shape(options.luns).document()
+    _say("| run | hosts changed | seconds | pyshell, seconds per host | at most | MiB at most |")
+    _say("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="pyshell-hosts-") as name:
+        fleet = Fleet(Path(name), options.hosts)
+        for what in ("first", "unchanged", "one setting changed"):
+            if what == "one setting changed":
+                document["storage_objects"][0]["attributes"] = {"emulate_caw": 0}
+            fleet.wants(document)
+            seconds, changed, used = fleet.converge(options.forks)
+            own = [one.seconds for one in used]
+            memory = max(one.memory for one in used)
+            _say(
+                f"| {what} | {changed} | {seconds:.0f} | {median(own):.2f} | {max(own):.2f} |"
+                f" {memory:.0f} |"
+            )
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
