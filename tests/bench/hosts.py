@@ -4,7 +4,7 @@
 Prints for a first run, one that finds nothing to do, and one that changes a setting of each host:
 how long it takes, and what pyshell takes on a host. From the root of the checkout:
 
-python -m tests.bench.hosts [--hosts 200] [--luns 500] [--forks 2]
+python -m tests.bench.hosts [--hosts 200] [--luns 500] [--forks 2] [--at-once 20]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -51,6 +51,14 @@ class Used(NamedTuple):
     memory: float
 
 
+class Took(NamedTuple):
+    """What a play took, how many hosts it changed, and what pyshell took on each."""
+
+    seconds: float
+    changed: int
+    used: list[Used]
+
+
 class Fleet:
     """Hosts in a folder, and the playbook for them."""
 
@@ -77,8 +85,8 @@ class Fleet:
         file = self._folder / "group_vars/storage/target.yml"
         file.write_text(json.dumps(told))
 
-    def converge(self, forks: int) -> tuple[float, int, list[Used]]:
-        """Run the playbook; return its seconds, the hosts that changed, and what each took."""
+    def converge(self, forks: int) -> Took:
+        """Run the playbook. Raises RuntimeError with what it prints if a host fails."""
         home = self._scratch / "home"
         environment = {
             **clean_environment(), "HOME": str(home), "ANSIBLE_HOME": str(home),
@@ -95,7 +103,7 @@ class Fleet:
         if done.returncode or len(lines) != len(self._hosts):
             raise RuntimeError(done.stdout[-3000:] + done.stderr[-1000:])
         changed = sum(" changed=0 " not in line for line in lines)
-        return seconds, changed, list(self._used())
+        return Took(seconds, changed, list(self._used()))
 
     def _used(self) -> Iterator[Used]:
         for host in self._hosts:
@@ -111,29 +119,47 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--luns", type=int, default=500)
     parser.add_argument("--forks", type=int, default=os.cpu_count() or 2)
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=20,
+        help="hosts of a play: the files of 20 with 500 LUNs take 7 GB [20]",
+    )
     options = parser.parse_args()
-    document = Shape(options.luns).document()
-    _say("| run | hosts changed | seconds | pyshell, seconds per host | at most | MiB at most |")
-    _say("|---|---|---|---|---|---|")
+    took: dict[str, list[Took]] = {}
+    for begin in range(0, options.hosts, options.at_once):
+        count = min(options.at_once, options.hosts - begin)
+        for what, one in _passes(Shape(options.luns), count, options.forks):
+            took.setdefault(what, []).append(one)
+            sys.stderr.write(f"hosts {begin} to {begin + count - 1}, {what}: {one.seconds:.0f} s\n")
+    sys.stdout.write("\n".join(_table(took)) + "\n")
+    return 0
+
+
+def _passes(shape: Shape, hosts: int, forks: int) -> Iterator[tuple[str, Took]]:
+    """Converge some hosts three times."""
+    document = shape.document()
     with tempfile.TemporaryDirectory(prefix="pyshell-hosts-") as name:
-        fleet = Fleet(Path(name), options.hosts)
+        fleet = Fleet(Path(name), hosts)
         for what in ("first", "unchanged", "one setting changed"):
             if what == "one setting changed":
                 document["storage_objects"][0]["attributes"] = {"emulate_caw": 0}
             fleet.wants(document)
-            seconds, changed, used = fleet.converge(options.forks)
-            own = [one.seconds for one in used]
-            memory = max(one.memory for one in used)
-            _say(
-                f"| {what} | {changed} | {seconds:.0f} | {median(own):.2f} | {max(own):.2f} |"
-                f" {memory:.0f} |"
-            )
-    return 0
+            yield what, fleet.converge(forks)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _table(took: Mapping[str, Sequence[Took]]) -> Iterator[str]:
+    yield "| run | hosts changed | seconds | pyshell, seconds per host | at most | MiB at most |"
+    yield "|---|---|---|---|---|---|"
+    for what, plays in took.items():
+        used = [one for play in plays for one in play.used]
+        own = [one.seconds for one in used]
+        memory = max(one.memory for one in used)
+        seconds, changed = sum(p.seconds for p in plays), sum(p.changed for p in plays)
+        yield (
+            f"| {what} | {changed} | {seconds:.0f} | {median(own):.2f} | {max(own):.2f} |"
+            f" {memory:.0f} |"
+        )
 
 
 if __name__ == "__main__":
