@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from typing import ClassVar
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from driver import ROOT as SOURCES
 from identified import ROOT, root_all, rooted
 from pyshell.errors import (
     ExistsError,
@@ -678,3 +680,18 @@ def test_finding_66_undo_of_an_alua_state_brings_its_status_back(pyshell: Pyshel
     assert pyshell.tree() != before
     pyshell.must("undo")
     assert pyshell.tree() == before
+
+
+def test_the_package_imports_a_module_that_is_named() -> None:
+    """In a process of its own: whatever imports a module makes it known for all."""
+    name_all = (
+        "import pkgutil\n"
+        "from pyshell.lio import operations\n"
+        "named = [module.name for module in pkgutil.iter_modules(operations.__path__)]\n"
+        "print(*(getattr(operations, name).__name__ for name in named))\n"
+        "print(hasattr(operations, 'nothing'))\n"
+    )
+    environment = {"PYTHONPATH": str(SOURCES)}
+    out = subprocess.check_output([sys.executable, "-c", name_all], env=environment, text=True)
+    assert "pyshell.lio.operations.preconditions" in out.split()
+    assert out.endswith("\nFalse\n")
