@@ -311,7 +311,10 @@ class FileSaving:
         """
         own = references.has_references(self.document)
         try:
-            before = load_trusted(self._path).document
+            data = document_file.read_file(self._path, trusted=True).data
+            if data == to_text(self.document).encode():
+                return
+            before = document_file.from_bytes(data, str(self._path))
         except UntrustedError as error:
             with suppress(PyshellError):
                 if not own and references.has_references(document_file.load(self._path)):

@@ -141,7 +141,7 @@ def json_data(text: str, name: str) -> Any:
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` is the name of its source in errors."""
     data = json_data(text, name)
-    document, problems = type_problems(data)
+    document, problems = type_problems(data, text)
     if problems:
         raise DocumentError(name, placed(Positions(text), problems))
     return document
@@ -161,14 +161,20 @@ def typed(data: Any, name: str) -> Document:
     return document
 
 
-def type_problems(data: Any) -> tuple[Document, list[Problem]]:
-    """Return `data` converted to the types, and a problem for each wrong place."""
+def type_problems(data: Any, text: str | None = None) -> tuple[Document, list[Problem]]:
+    """Return `data` converted to the types, and a problem for each wrong place.
+
+    `text` is what it was read from, if from JSON: few texts call for a look at each string.
+    """
+    unfit: list[Problem] = []
+    if text is None or reading.suspicious_string(text):
+        unfit = _unfit_texts(data)
     if shape.fits(data):
-        return data, _unfit_texts(data)
+        return data, unfit
     from pyshell.config import document_types  # it takes a while, with its library
 
     found, wrongs = document_types.typed(data)
-    return found, [error(place, message) for place, message in wrongs] + _unfit_texts(data)
+    return found, [error(place, message) for place, message in wrongs] + unfit
 
 
 def _unfit_texts(data: Any) -> list[Problem]:

@@ -53,7 +53,10 @@ def _fits_object(value: dict[str, Any], wanted: dict[str, Any]) -> bool:
     properties = wanted.get("properties")
     if properties is None:
         every = wanted["additionalProperties"]
-        return all(_fits(one, every) for one in value.values())
+        kinds = {_TYPES.get(one.get("type")) for one in every.get("anyOf", (every,))}
+        if None in kinds:
+            return all(_fits(one, every) for one in value.values())
+        return kinds.issuperset(map(type, value.values()))
     if any(key not in value for key in wanted.get("required", ())):
         return False
     return all(_fits(one, properties[key]) for key, one in value.items() if key in properties)

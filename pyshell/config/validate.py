@@ -106,7 +106,7 @@ def check_text(
         data = document_file.json_data(text, "")
     except DocumentError as error:
         return error.findings
-    typed, problems = type_problems(data)
+    typed, problems = type_problems(data, text)
     # The typed values are applied: `"1"` is 1.
     judged = data if problems else cast(Mapping[str, Any], typed)
     problems += [*keys_there_twice(text), *unknown_keys(data)]

@@ -228,7 +228,7 @@ def parse_json(text: str | bytes, *, any_string: bool = False) -> Any:
         raise
     except ValueError as error:
         raise json.JSONDecodeError(str(error), whole, _refused_at(whole)) from None
-    suspicious = None if any_string else _SUSPICIOUS.search(whole)
+    suspicious = None if any_string else suspicious_string(whole)
     if suspicious is not None and any(map(_BAD.search, _strings(found))):
         raise json.JSONDecodeError(
             "A NUL or half a character in a string", whole, suspicious.start()
@@ -292,6 +292,11 @@ def _is_too_deep(data: bytes) -> bool:
         inside ^= len(parts) % 2 == 0
         start = end
     return False
+
+
+def suspicious_string(text: str) -> re.Match[str] | None:
+    """Return where a string of JSON can hold a NUL or half a character; None if none does."""
+    return _SUSPICIOUS.search(text)
 
 
 def json_values(data: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:

@@ -219,11 +219,14 @@ def asked() -> None:
         _beside.ask()
 
 
-def _entries(path: str) -> Iterator[os.DirEntry[str]]:
-    """Yield what is in a folder, unsorted; nothing if the folder does not exist."""
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, unsorted; nothing if the folder does not exist."""
     asked()
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
-        yield from entries
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def folders(path: str) -> list[str]:
@@ -233,7 +236,10 @@ def folders(path: str) -> list[str]:
 
 def has_folders(path: str) -> bool:
     """Return whether there is any folder in `path`, at the cost of the first."""
-    return any(entry.is_dir(follow_symlinks=False) for entry in _entries(path))
+    asked()
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+        return any(entry.is_dir(follow_symlinks=False) for entry in entries)
+    return False
 
 
 def links(path: str) -> list[str]:
