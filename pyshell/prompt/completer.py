@@ -25,10 +25,10 @@ from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
 from pyshell.text import ELLIPSIS, columns, one_line, shorten_sentence, unsafe_in
 
-PATIENCE = 0.02
+PATIENCE = 0.01
 """Seconds that candidates known without reading wait for those that must be read."""
 
-_SLOW, _DELAY = 0.1, 0.15
+_SLOW, _DELAY = 0.03, 0.15
 """After a read that took longer than the first, the next starts after the second (seconds)."""
 
 LIMIT = 10.0
