@@ -19,6 +19,9 @@ from .. import commands, lio, snapshot
 PYSHELL = str(Path(sys.executable).with_name("pyshell"))
 SMALL, LARGE = Shape(0), Shape(60)
 TPG = f"/iscsi/{SMALL.wwn(0)}/tpg1"
+RECORDED = Path(__file__).parents[2] / "data/system_calls.json"
+MORE = 1.1
+"""How many times as many as recorded are accepted."""
 PROBE = "/backstores/ramdisk create probe 1M nullio=true"
 
 
@@ -31,6 +34,27 @@ def fabric(clean_lio: None) -> None:
 def calls(line: str) -> int:
     """Return how many system calls a one-liner makes."""
     return running.system_calls([PYSHELL, *line.split()])
+
+
+def test_one_liners_make_no_more_system_calls_than_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renew the file after a change that is worth its price; other Pythons make other calls."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    # As the packages install it, pyshell is compiled.
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    raw.build(Shape(1))
+    file = saved(Shape(1), tmp_path)
+    found = {}
+    for line in recorded["calls"]:
+        words = line.replace("FILE", file)
+        calls(words)  # compiles it
+        found[line] = calls(words)
+    print(json.dumps(found))  # noqa: T201
+    if recorded["python"] == "{}.{}".format(*sys.version_info):
+        for line, most in recorded["calls"].items():
+            assert found[line] <= most * MORE, line
 
 
 def saved(shape: Shape, folder: Path) -> str:
