@@ -48,13 +48,15 @@ def _worker() -> ProcessPoolExecutor:
 
 def run(command: Sequence[str], limit: float | None = None) -> Took:
     """Run a program. Raises AssertionError with its output where it fails, TooLongError."""
-    return _worker().submit(_run, command, limit).result()
+    return _worker().submit(_run, command, limit, dict(os.environ)).result()
 
 
-def _run(command: Sequence[str], limit: float | None) -> Took:
+def _run(command: Sequence[str], limit: float | None, environment: dict[str, str]) -> Took:
     with tempfile.TemporaryFile("w+") as said:
         start = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG if limit else 0)
             seconds = time.monotonic() - start
