@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from pyshell.shell import binding
@@ -184,20 +185,25 @@ def _given(described: Command, words: Sequence[Word]) -> tuple[dict[str, str], P
 class Candidate:
     """A word that fits. `whole` means that a blank may follow, not more of the word.
 
-    `about` returns the description if that reads the kernel; it is called only for what is shown.
-    `obstacle` says why the command would fail now.
+    `about` returns the description, and `hindrance` why the command would fail now, if that reads
+    the kernel or imports the command; they are called only for what is shown.
     """
 
     text: str
     description: str = ""
     whole: bool = True
     about: Callable[[], str] | None = None
-    obstacle: str = ""
+    hindrance: Callable[[], str] | None = None
+
+    @cached_property
+    def obstacle(self) -> str:
+        """Why the command would fail now, "" if nothing is known."""
+        return self.hindrance() if self.hindrance is not None else ""
 
     def described(self) -> str:
         """Return the description."""
         told = self.about() if self.about is not None else self.description
-        return f"not now: {self.obstacle}" if self.obstacle else told
+        return f"not now: {obstacle}" if (obstacle := self.obstacle) else told
 
 
 def fitting(prefix: str, found: Iterable[Candidate]) -> list[Candidate]:

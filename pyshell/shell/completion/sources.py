@@ -25,7 +25,7 @@ from pyshell.shell.completion import (
 )
 from pyshell.shell.completion.value_sources import from_source, paths
 from pyshell.shell.grammar import split
-from pyshell.tree.command import Command, Param
+from pyshell.tree.command import Param
 from pyshell.tree.groups import Entry, Group, groups_of, value_or_empty
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import text
@@ -113,8 +113,14 @@ def _filters(node: Node) -> Iterator[Candidate]:
 
 
 def _commands(node: Node) -> Iterator[Candidate]:
-    for name, described in node.commands().items():
-        yield Candidate(name, described.summary, obstacle=obstacle(node, described))
+    # bash shows the names only: no command is imported for it.
+    for name in node.commands():
+        about, hindrance = partial(_summary, node, name), partial(_obstacle, node, name)
+        yield Candidate(name, about=about, hindrance=hindrance)
+
+
+def _summary(node: Node, name: str) -> str:
+    return node.commands()[name].summary
 
 
 def _parameter_names(wanted: ParameterName, node: Node) -> Iterator[Candidate]:
@@ -151,12 +157,12 @@ def _values(wanted: Value, node: Node) -> Iterable[Candidate]:
     return from_source(wanted, node)
 
 
-def obstacle(node: Node, described: Command) -> str:
+def _obstacle(node: Node, name: str) -> str:
     """Return why a command would fail now, "" if nothing is known."""
-    if described.changes and not node.lio.may_change and described.name not in _OPEN_TO_ALL:
+    if name not in _OPEN_TO_ALL and not node.lio.may_change and node.commands()[name].changes:
         return "it needs root"
     try:
-        return node.obstacle(described.name)
+        return node.obstacle(name)
     except (PyshellError, OSError):
         return ""  # running it reports the error
 
