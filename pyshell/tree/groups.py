@@ -275,10 +275,8 @@ class AuthGroup(SettingsGroup):
             settings.check_auth(name, value)
         made: list[Operation] = []
         for place in self._places:
-            if isinstance(place, FabricPlace):
-                made.append(
-                    operations.targets.UseFabric(place.fabric)
-                )  # it has a folder only once it is in use
+            if isinstance(place, FabricPlace):  # it has a folder only once it is in use
+                made.append(operations.targets.UseFabric(place.fabric))
             made.append(operations.setters.Set(place, self._file(name), value))
         return made
 
