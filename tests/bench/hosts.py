@@ -10,6 +10,7 @@ python -m tests.bench.hosts [--hosts 200] [--luns 500] [--forks 2] [--at-once 20
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -127,11 +128,13 @@ def main() -> int:
     )
     options = parser.parse_args()
     took: dict[str, list[Took]] = {}
-    for begin in range(0, options.hosts, options.at_once):
-        count = min(options.at_once, options.hosts - begin)
-        for what, one in _passes(Shape(options.luns), count, options.forks):
-            took.setdefault(what, []).append(one)
-            sys.stderr.write(f"hosts {begin} to {begin + count - 1}, {what}: {one.seconds:.0f} s\n")
+    with contextlib.suppress(KeyboardInterrupt):  # print what there is
+        for begin in range(0, options.hosts, options.at_once):
+            count = min(options.at_once, options.hosts - begin)
+            for what, one in _passes(Shape(options.luns), count, options.forks):
+                took.setdefault(what, []).append(one)
+                done = f"hosts {begin} to {begin + count - 1}, {what}: {one.seconds:.0f} s"
+                sys.stderr.write(f"{done}\n")
     sys.stdout.write("\n".join(_table(took)) + "\n")
     return 0
 
@@ -149,17 +152,19 @@ def _passes(shape: Shape, hosts: int, forks: int) -> Iterator[tuple[str, Took]]:
 
 
 def _table(took: Mapping[str, Sequence[Took]]) -> Iterator[str]:
-    yield "| run | hosts changed | seconds | pyshell, seconds per host | at most | MiB at most |"
-    yield "|---|---|---|---|---|---|"
+    heads = ("run", "hosts", "changed", "seconds", "pyshell, seconds per host", "at most", "MiB")
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
     for what, plays in took.items():
         used = [one for play in plays for one in play.used]
         own = [one.seconds for one in used]
         memory = max(one.memory for one in used)
         seconds, changed = sum(p.seconds for p in plays), sum(p.changed for p in plays)
-        yield (
-            f"| {what} | {changed} | {seconds:.0f} | {median(own):.2f} | {max(own):.2f} |"
-            f" {memory:.0f} |"
-        )
+        cells = (
+            what, f"{len(used)}", f"{changed}", f"{seconds:.0f}", f"{median(own):.2f}",
+            f"{max(own):.2f}", f"{memory:.0f}",
+        )  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
