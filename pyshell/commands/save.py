@@ -311,10 +311,14 @@ class FileSaving:
         """
         own = references.has_references(self.document)
         try:
-            data = document_file.read_file(self._path, trusted=True).data
-            if data == to_text(self.document).encode():
+            name = str(self._path)
+            text = document_file.text_of(
+                document_file.read_file(self._path, trusted=True).data, name
+            )
+            data = document_file.json_data(text, name)
+            if data == self.document:
                 return
-            before = document_file.from_bytes(data, str(self._path))
+            before = document_file.checked(data, text, name)
         except UntrustedError as error:
             with suppress(PyshellError):
                 if not own and references.has_references(document_file.load(self._path)):

@@ -140,7 +140,11 @@ def json_data(text: str, name: str) -> Any:
 
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` is the name of its source in errors."""
-    data = json_data(text, name)
+    return checked(json_data(text, name), text, name)
+
+
+def checked(data: Any, text: str, name: str) -> Document:
+    """Return the document in the data of a text; `name` is the name of its source in errors."""
     document, problems = type_problems(data, text)
     if problems:
         raise DocumentError(name, placed(Positions(text), problems))
