@@ -17,8 +17,6 @@ import pytest
 from bench import start
 from driver import ROOT, clean_environment
 
-MORE = 1.1
-"""How many times as much as recorded is accepted."""
 READING = (
     "pwd", "ls", "status", "/iscsi info", "get global", "list luns", "sessions", "history", "diff",
     "check", "export", "help create", f"/iscsi/{start.TARGET}/tpg1 get attribute",
@@ -78,7 +76,7 @@ def test_counts_are_not_larger_than_recorded() -> None:
     assert list(found) == list(recorded["commands"])
     for name, counts in found.items():
         for what in whats or counts:
-            limit = MORE * recorded["commands"][name][what]
+            limit = start.MORE * recorded["commands"][name][what]
             assert counts[what] <= limit, f"{name}: {what}; see the docstring of this file"
 
 

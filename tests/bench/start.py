@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests/data/startup.json"
+MORE = 1.1
+"""How many times as much as recorded is accepted."""
 TARGET = "iqn.2020-07.com.example:t0"
 PREPARED = (
     "/backstores/ramdisk create disk1 1M",
