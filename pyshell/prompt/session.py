@@ -50,7 +50,7 @@ _TYPE_IT = "Omit 'pyshell' and its options to run the command here."
 _SWITCH_INTERVAL = 0.0005
 """Seconds after which a background thread yields to keys: a tenth of Python's default."""
 _COLLECTION = (20_000, 2)
-"""New objects after which the garbage is collected, and how often without what is a bit older.
+"""New objects after which the newest are collected, and collections after which older ones are.
 
 A menu of 10,000 LUNs leaves a tree of as many nodes. With a limit as for one-liners, a collection
 of several of them holds keys up for 0.2 seconds.

@@ -288,11 +288,7 @@ class FileioNode(BackstoreNode):
             )
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         if size is not None:
-            notes += self._rounding(
-                size,
-                size // SECTOR * SECTOR,
-                "blocks",
-            )
+            notes += self._rounding(size, size // SECTOR * SECTOR, "blocks")
         said.append(f"Created fileio {name} with size {size}")
         identity = (vendor, product, revision, company_id)
         create = operations.storage.CreateStorageObject(place, arguments, discard=discard)
